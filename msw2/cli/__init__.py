@@ -1,0 +1,1 @@
+"""The commands: one file each, and the only layer that defines or reads flags."""

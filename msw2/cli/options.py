@@ -1,0 +1,124 @@
+"""What the commands on a run share: their flags, and what the flags name."""
+
+import dataclasses
+import pathlib
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from msw2.cli.launch import OptionError
+from msw2.config import CHOICES, PRESETS, Config, preset
+from msw2.data.store import Store, StoreError
+from msw2.music.midi import SongError
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run, RunError
+
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+# Tensor cores for bfloat16 came with compute capability 8 (Ampere).
+BFLOAT16_SINCE = 8
+
+
+USER_ERRORS = (RunError, SongError, StoreError)
+
+
+def define_run() -> None:
+    """Defines what every command on a run has: `--run`, `--threads`, `--precision`."""
+    flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
+    flags.DEFINE_integer("threads", 0, "CPU threads; 0: as many as there are cores.", lower_bound=0)
+    flags.DEFINE_enum(
+        "precision", "auto", PRECISIONS, "auto: bfloat16 or float16 on a GPU, float32 on a CPU."
+    )
+
+
+def define_store() -> None:
+    """Defines `--store`."""
+    flags.DEFINE_string("store", "data/store", "Folder of the store, made by `make data`.")
+
+
+def define_config() -> None:
+    """Defines `--preset` and one optional override for each field of Config."""
+    flags.DEFINE_enum("preset", None, list(PRESETS), "Values of all fields; tuned where there is no run yet.")
+    for field in dataclasses.fields(Config):
+        text = f"Overrides the preset's {field.name}."
+        if field.name in CHOICES:
+            flags.DEFINE_enum(field.name, None, CHOICES[field.name], text)
+        elif field.type is bool:
+            flags.DEFINE_boolean(field.name, None, text)
+        elif field.type is int:
+            flags.DEFINE_integer(field.name, None, text)
+        else:
+            flags.DEFINE_float(field.name, None, text)
+
+
+def define_track() -> None:
+    """Defines `--track`."""
+    flags.DEFINE_string("track", "", f"One of {', '.join(TRACK_NAMES)}; without it, all five.")
+
+
+def chosen_tracks() -> tuple[str, ...]:
+    """Returns the tracks that `--track` asks for.
+
+    Raises:
+        OptionError: if there is no such track.
+    """
+    track = flags.FLAGS.track
+    if not track:
+        return TRACK_NAMES
+    if track not in TRACK_NAMES:
+        raise OptionError(f"track {track!r} is not one of {', '.join(TRACK_NAMES)}")
+    return (track,)
+
+
+def training_run() -> Run:
+    """Returns the run that `--run` names, made from `--preset` and the overrides if there is none yet.
+
+    Raises:
+        OptionError: for a value out of its range.
+        RunError: if there is one that was made otherwise.
+    """
+    values = flags.FLAGS
+    overrides = {
+        field.name: values[field.name].value
+        for field in dataclasses.fields(Config)
+        if values[field.name].value is not None
+    }
+    exists = (pathlib.Path(values.run) / "config.json").exists()
+    base = (
+        Run.open(values.run).config if exists and values.preset is None else preset(values.preset or "tuned")
+    )
+    try:
+        config = dataclasses.replace(base, **overrides)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
+    return Run.create(values.run, config, values.flags_into_string())
+
+
+def open_run() -> Run:
+    """Returns the run that `--run` names, which must exist."""
+    return Run.open(flags.FLAGS.run)
+
+
+def open_store() -> Store:
+    """Returns the store that `--store` names."""
+    return Store.open(flags.FLAGS.store)
+
+
+def set_up_device() -> None:
+    """Applies `--threads` and `--precision`; call it before anything is computed."""
+    values = flags.FLAGS
+    if values.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(values.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(values.threads)
+    kind = values.precision
+    if kind == "auto":
+        kind = _best_precision()
+    keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
+
+
+def _best_precision() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "float32"
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    return "bfloat16" if capability[0] >= BFLOAT16_SINCE else "float16"

@@ -1,0 +1,27 @@
+"""`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits the prior."""
+
+from msw2.cli import options
+from msw2.cli.launch import launch
+from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.stages import train_fusion
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_run()
+    options.define_store()
+    options.define_config()
+
+
+def main() -> None:
+    """Trains what is not trained yet, and draws the loss."""
+    options.set_up_device()
+    run = options.training_run()
+    if train_fusion(run, options.open_store()):
+        draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
+    else:
+        print("the MFG-VAE is trained already")
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, *options.USER_ERRORS)

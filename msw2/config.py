@@ -1,0 +1,257 @@
+"""Every number of a run in one frozen dataclass, and the five presets."""
+
+import dataclasses
+
+from msw2.music.grid import Grid
+
+CHOICES = {
+    "gates": ("sigmoid", "hard_sigmoid"),
+    "likelihood": ("gaussian", "bernoulli"),
+    "sigma": ("log_variance", "multiplier"),
+    "optimizer": ("rmsprop", "adam"),
+    "mfg_output": ("tanh", "linear"),
+    "prior": ("gaussian", "mixture"),
+}
+# field: (lowest, highest) allowed, both included; None where there is no bound
+RANGES = {
+    "batch_size": (1, None),
+    "train_bars": (0, None),
+    "transpose": (0, 12),
+    "silent_bars": (0.0, 1.0),
+    "bvae_hidden": (1, None),
+    "bvae_latent": (1, None),
+    "bvae_kl": (0.0, None),
+    "bvae_epochs": (1, None),
+    "refine_epochs": (1, None),
+    "mfg_hidden": (1, None),
+    "mfg_latent": (1, None),
+    "mfg_kl": (0.0, None),
+    "mfg_epochs": (1, None),
+    "mfg_transpositions": (1, 25),
+    "epsilon_std": (0.0, None),
+    "learning_rate": (1e-9, 1.0),
+    "clip_norm": (0.0, None),
+    "prior_std": (0.0, None),
+    "prior_components": (1, None),
+    "seed": (0, 2**31 - 1),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is trained and how; see the presets for each field's source.
+
+    Attributes:
+        bars: bars a phrase.
+        steps: time steps a bar.
+        pitches: semitones on the pitch axis.
+        lowest_pitch: MIDI number of the lowest of them.
+        beat_resolution: time steps a beat.
+        bvae_hidden: units of a BVAE's LSTMs ("intermediate dim").
+        bvae_latent: size of a BVAE's latent vector.
+        bidirectional: whether a BVAE's encoder also reads the bar backwards.
+        gates: activation of the LSTM gates; `hard_sigmoid` is Keras 2's, of slope 0.2.
+        position: whether a BVAE's decoder is told the step within the beat, and the beat.
+        likelihood: `gaussian`: tanh output and mean squared error on -1/+1; `bernoulli`: logits and binary
+            cross-entropy, summed over the cells of a bar.
+        output_bias: whether the logits start at each pitch's log-odds in the training bars.
+        sigma: how the encoder's second output `s` enters the sample: mean + exp(s / 2) * epsilon, or
+            mean + s * epsilon.
+        epsilon_std: standard deviation of epsilon.
+        bvae_kl: weight of the KL term, which is averaged over batch and latent units.
+        bvae_epochs: passes over the training bars in stage 1.
+        refine_epochs: passes over the training bars for a refiner.
+        mfg_hidden: units of the MFG-VAE's LSTMs.
+        mfg_latent: size of the MFG-VAE's latent vector, one for each bar.
+        mfg_output: `tanh`: the decoder ends in an LSTM, so moments come out in -1..1; `linear`: in a Dense.
+        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training bars.
+        mfg_kl: weight of the MFG-VAE's KL term.
+        mfg_epochs: passes over the training moments in stage 2.
+        mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
+        prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2), or a `mixture`
+            of Gaussians fitted to the latents of the training phrases after training.
+        prior_std: standard deviation of the `gaussian` prior.
+        prior_components: components of the `mixture` prior.
+        optimizer: `rmsprop` as Keras 2.1.6 computes it, or `adam`. (The refiner always uses Adam.)
+        learning_rate: step size of the optimizer.
+        clip_norm: largest norm of a gradient (0: not clipped).
+        batch_size: bars a step.
+        train_bars: bars of each track that are trained on (0: all).
+        transpose: largest random transposition of the pitched tracks in training, semitones up or down.
+        silent_bars: share of a track's silent bars that its BVAE and refiner are trained on.
+        seed: seed of weights, order, sampling.
+
+    Raises:
+        ValueError: where a field is out of its range; the message has field, value and range.
+    """
+
+    bars: int
+    steps: int
+    pitches: int
+    lowest_pitch: int
+    beat_resolution: int
+    bvae_hidden: int
+    bvae_latent: int
+    bidirectional: bool
+    gates: str
+    position: bool
+    likelihood: str
+    output_bias: bool
+    sigma: str
+    epsilon_std: float
+    bvae_kl: float
+    bvae_epochs: int
+    refine_epochs: int
+    mfg_hidden: int
+    mfg_latent: int
+    mfg_output: str
+    standardise: bool
+    mfg_kl: float
+    mfg_epochs: int
+    mfg_transpositions: int
+    prior: str
+    prior_std: float
+    prior_components: int
+    optimizer: str
+    learning_rate: float
+    clip_norm: float
+    batch_size: int
+    train_bars: int
+    transpose: int
+    silent_bars: float
+    seed: int
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is int and field.type is float:
+                object.__setattr__(self, field.name, float(value))
+            elif type(value) is not field.type:
+                raise ValueError(f"{field.name} {value!r} is not of type {field.type.__name__}")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}")
+        for name, (lowest, highest) in RANGES.items():
+            value = getattr(self, name)
+            # `not (a <= b)` also refuses NaN.
+            if not (lowest <= value and (highest is None or value <= highest)):
+                bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
+                raise ValueError(f"{name} {value!r} is out of range: {bounds}")
+        _ = self.grid  # its own checks
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the music."""
+        return Grid(self.bars, self.steps, self.pitches, self.lowest_pitch, self.beat_resolution)
+
+
+PAPER = Config(
+    bars=4,  # Section IV.A: "four consecutive bars"
+    steps=48,  # not stated; released: 48
+    pitches=84,  # not stated; released: 84
+    lowest_pitch=24,  # not stated; released: 24
+    beat_resolution=12,  # not stated; released: 12
+    bvae_hidden=128,  # Section IV.A: "intermediate dim of VRAE"
+    bvae_latent=64,  # Section IV.A
+    bidirectional=False,  # not stated; released: one direction
+    gates="sigmoid",  # not stated; released: Keras 2's default, hard_sigmoid
+    position=False,  # not stated; released: the latent vector alone, repeated
+    likelihood="gaussian",  # Eq. 6 leaves q open; released: mean squared error on -1/+1
+    output_bias=False,  # not stated; released: zeros
+    sigma="log_variance",  # Eq. 5: mu + sigma^(1/2) * epsilon
+    epsilon_std=0.01,  # Section IV.A: "standard epsilon"
+    bvae_kl=1.0,  # Eq. 6
+    bvae_epochs=100,  # not stated; released: 100
+    refine_epochs=100,  # not stated; released: 100
+    mfg_hidden=128,  # Section IV.A
+    mfg_latent=128,  # Section IV.A
+    mfg_output="tanh",  # not stated; released: the output of an LSTM
+    standardise=False,  # not stated; released: moments as they are
+    mfg_kl=1.0,  # Eq. 6
+    mfg_epochs=500,  # not stated; released: 500
+    mfg_transpositions=1,  # not stated; released: songs in their own key only
+    prior="gaussian",  # Section III: "a Gaussian random variable"
+    prior_std=1.0,  # Eq. 5: N(0, 1)
+    prior_components=1,  # one Gaussian
+    optimizer="rmsprop",  # not stated; released: RMSprop
+    learning_rate=1e-3,  # not stated; released: Keras's default
+    clip_norm=0.0,  # not stated; released: none
+    batch_size=32,  # Section IV.A
+    train_bars=3200,  # not stated; released: the first 3,200 bars
+    transpose=0,  # not stated; released: none
+    silent_bars=1.0,  # not stated; released: all
+    seed=0,
+)
+
+RELEASED = dataclasses.replace(
+    PAPER,
+    bvae_hidden=256,
+    bvae_latent=256,
+    gates="hard_sigmoid",
+    sigma="multiplier",
+    mfg_latent=64,
+    prior_std=0.01,
+)
+
+TUNED = dataclasses.replace(
+    PAPER,
+    # Mean squared error on bars of which 2 % sound is nearly all about silence, and stays there.
+    likelihood="bernoulli",
+    # Starts the logits at what silence costs, so that the first epochs are not spent on finding it.
+    output_bias=True,
+    # Drums stay on a plateau while the decoder has to count 48 steps by itself.
+    position=True,
+    # The end of a bar is nearest to a forward LSTM's last state; its beginning matters as much.
+    bidirectional=True,
+    # With 0.01 the sampling is no noise at all and nothing makes near latents sound alike.
+    epsilon_std=1.0,
+    # Summed cross-entropy of a bar is about 100; this keeps 0.002 a latent unit for the KL.
+    bvae_kl=0.128,
+    # RMSprop's unscaled first steps undo the output bias.
+    optimizer="adam",
+    learning_rate=2e-3,
+    clip_norm=1.0,
+    # Moments of a BVAE are not in -1..1, nor of one scale.
+    mfg_output="linear",
+    standardise=True,
+    mfg_hidden=256,
+    mfg_kl=0.0,
+    mfg_epochs=100,
+    mfg_transpositions=12,
+    # The latents that the encoder makes are not N(0, 1): generation draws from what they are.
+    prior="mixture",
+    prior_components=16,
+    # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
+    train_bars=0,
+    transpose=6,
+    # Most bars of piano or strings are silent; one in ten is enough to learn silence.
+    silent_bars=0.1,
+)
+
+DEMO = dataclasses.replace(TUNED, bvae_epochs=40, refine_epochs=5, mfg_epochs=20)
+
+SMOKE = dataclasses.replace(
+    TUNED,
+    bvae_hidden=16,
+    bvae_latent=8,
+    mfg_hidden=16,
+    mfg_latent=8,
+    prior_components=2,
+    bvae_epochs=2,
+    refine_epochs=1,
+    mfg_epochs=2,
+    mfg_transpositions=2,
+)
+
+PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "smoke": SMOKE}
+
+
+def preset(name: str) -> Config:
+    """Returns a preset by its name.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r} is not one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,68 @@
+"""Writing a store: a record for each phrase, a bytes feature for each track, in TFRecord shards."""
+
+import pathlib
+
+import numpy as np
+
+from msw2.data.packing import Phrases
+from msw2.music.tracks import TRACK_NAMES
+
+SHARD_PHRASES = 4096  # 41 MB on the default grid
+
+
+class ShardWriter:
+    """Writes the phrases of one split to <split>-00000.tfrecord, <split>-00001.tfrecord and on.
+
+    Attributes:
+        files: names of the shards so far.
+    """
+
+    def __init__(self, folder: pathlib.Path, split: str, shard_phrases: int = SHARD_PHRASES):
+        self.files: list[str] = []
+        self._folder, self._split, self._shard_phrases = folder, split, shard_phrases
+        self._writer, self._room = None, 0
+
+    def add(self, song: str, phrases: Phrases) -> None:
+        """Appends the phrases of one song, whose name (16 hexadecimal digits) each record carries."""
+        for first_bar, packed in zip(phrases.first_bars, phrases.packed, strict=True):
+            if self._room == 0:
+                self._next_shard()
+            self._writer.write(encode(song, int(first_bar), phrases.tempo, packed))
+            self._room -= 1
+
+    def close(self) -> None:
+        """Closes the last shard."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer, self._room = None, 0
+
+    def _next_shard(self) -> None:
+        import tensorflow as tf  # noqa: PLC0415 - worker processes import this package, and need no TensorFlow
+
+        self.close()
+        self.files.append(f"{self._split}-{len(self.files):05d}.tfrecord")
+        self._writer, self._room = (
+            tf.io.TFRecordWriter(str(self._folder / self.files[-1])),
+            self._shard_phrases,
+        )
+
+
+def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes:
+    """Returns a serialised tf.train.Example of one phrase.
+
+    Args:
+        song: name of the song, 16 hexadecimal digits.
+        first_bar: bar of the song in which the phrase begins.
+        tempo: beats per minute.
+        packed: uint8 [track, byte], see `packing.pack`.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - as above
+
+    example = tf.train.Example()
+    feature = example.features.feature
+    for name, row in zip(TRACK_NAMES, packed, strict=True):
+        feature[name].bytes_list.value.append(row.tobytes())
+    feature["song"].bytes_list.value.append(song.encode())
+    feature["bar"].int64_list.value.append(first_bar)
+    feature["tempo"].float_list.value.append(tempo)
+    return example.SerializeToString(deterministic=True)

@@ -1,0 +1,129 @@
+"""Sources made of one file a song: what is read where, and what came of it. Runs in worker processes."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from msw2.data import packing
+from msw2.data.windows import SELECTIONS, Rules, cut, windows
+from msw2.data.workers import map_in_order
+from msw2.music.grid import Grid
+from msw2.music.midi import Song, SongError, read_bytes
+
+READER_CRASHED = "reader crashed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A file of a source.
+
+    Attributes:
+        name: how the report calls it, a path relative to the source.
+        path: where it is.
+        digest: SHA-256 of its content in hexadecimal, empty where it could not be read.
+        problem: why it cannot be used, empty where nothing is known against it.
+    """
+
+    name: str
+    path: str
+    digest: str = ""
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of one file: phrases, or the reason why there are none."""
+
+    name: str
+    digest: str
+    phrases: packing.Phrases | None = None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class SongSource:
+    """Files of which each is a song.
+
+    Attributes:
+        kind: the source's name in the manifest.
+        read: a module-level function (path, grid) -> Song that raises SongError.
+        items: the files, with their digests.
+        prepare: called before the first file is read.
+    """
+
+    kind: str
+    read: Callable[[str, Grid], Song]
+    items: tuple[Item, ...]
+    prepare: Callable[[], None] = lambda: None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 over all names and contents."""
+        lines = sorted(f"{item.digest} {item.name}\n" for item in self.items)
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def outcomes(self, grid: Grid, rules: Rules, workers: int) -> Iterator[Outcome]:
+        """Yields what came of each file: first those not worth reading, then songs in the order of digests.
+
+        Songs with the same bytes count once. The order mixes songs of all folders, so that the first
+        thousand phrases of a store are as varied as the whole.
+        """
+        self.prepare()
+        first = {}
+        for item in sorted(self.items, key=lambda item: (item.digest, item.name)):
+            if item.problem:
+                yield Outcome(item.name, item.digest, reason=item.problem)
+            elif item.digest in first:
+                reason = f"duplicate: same bytes as {first[item.digest].name}"
+                yield Outcome(item.name, item.digest, reason=reason)
+            else:
+                first[item.digest] = item
+        task = functools.partial(outcome_of, read=self.read, grid=grid, rules=rules)
+        for item, outcome in map_in_order(task, first.values(), workers):
+            yield outcome or Outcome(item.name, item.digest, reason=READER_CRASHED)
+
+
+def outcome_of(item: Item, read: Callable[[str, Grid], Song], grid: Grid, rules: Rules) -> Outcome:
+    """Reads one song and packs its windows. A file never raises: whatever is wrong becomes the reason."""
+    try:
+        song = read(item.path, grid)
+    except SongError as error:
+        return Outcome(item.name, item.digest, reason=str(error))
+    except Exception as error:  # a reader's own fault must not cost the other thirteen thousand songs
+        return Outcome(item.name, item.digest, reason=f"reader failed: {type(error).__name__}: {error}")
+    rng = np.random.default_rng([rules.seed, int(item.digest[:16], 16)])
+    first_bars = windows(song.pianoroll, grid, rules, rng)
+    if not len(first_bars):
+        return Outcome(item.name, item.digest, reason=f"no window in which {SELECTIONS[rules.selection]}")
+    steps = range(0, len(first_bars), packing.CHUNK)
+    chunks = (cut(song.pianoroll, grid, first_bars[start : start + packing.CHUNK]) for start in steps)
+    return Outcome(item.name, item.digest, packing.summarise(chunks, first_bars, song.tempo, grid))
+
+
+def folder_items(folder: pathlib.Path, max_bytes: int) -> tuple[Item, ...]:
+    """Returns every file below a folder, of whatever name, sorted: the content decides what is a song.
+
+    Links to folders are not followed, as they may go round in circles; they come back as unusable items.
+    """
+    paths = []
+    for parent, folders, names in os.walk(folder):
+        paths += [os.path.join(parent, name) for name in names]
+        paths += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
+    return tuple(_digested(os.path.relpath(path, folder), path, max_bytes) for path in sorted(paths))
+
+
+def _digested(name: str, path: str, max_bytes: int) -> Item:
+    """Returns the item of one path, with the digest or the problem."""
+    if not os.path.isfile(path):  # a pipe would block, a device would never end
+        return Item(name, path, problem="not a regular file")
+    try:
+        return Item(name, path, hashlib.sha256(read_bytes(path, max_bytes)).hexdigest())
+    except SongError as error:
+        return Item(name, path, problem=str(error))

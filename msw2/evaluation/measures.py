@@ -1,0 +1,100 @@
+"""What an evaluation measures: every metric with its name, definition and columns."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from msw2.music import metrics, table1, tonality
+from msw2.music.grid import Grid
+from msw2.music.metrics import Ratio
+from msw2.music.tracks import DRUMS, TRACK_NAMES
+
+_DRUMS, _PITCHED = (TRACK_NAMES[DRUMS],), TRACK_NAMES[DRUMS + 1 :]  # drums come first
+_PAIRS = tuple(itertools.combinations(range(len(_PITCHED)), 2))
+_CHUNK = 512  # phrases measured at a time, which bounds the temporary arrays to some 100 MB
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A metric as it is reported.
+
+    Attributes:
+        name: as in metrics.csv.
+        title: as in the tables, with its unit.
+        compute: (pianoroll, grid) -> Ratio, a column for each of `columns`.
+        definition: "correct", or "released" for the faulty functions of `table1`.
+        tracks: names of the tracks that `compute` is given, neighbours on the track axis.
+        scale: factor from the value in metrics.csv to the one in the tables, 100 for percent.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[np.ndarray, Grid], Ratio]
+    definition: str = "correct"
+    tracks: tuple[str, ...] = TRACK_NAMES
+    scale: float = 1.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns: tracks, or for TD pairs of tracks."""
+        if self.name == "TD":
+            return tuple(f"{self.tracks[first]}-{self.tracks[second]}" for first, second in _PAIRS)
+        return self.tracks
+
+    def over(self, phrases: np.ndarray, grid: Grid) -> Ratio:
+        """Returns the counts of bool [phrase, bar, step, pitch, track]."""
+        first = TRACK_NAMES.index(self.tracks[0])
+        phrases = phrases[..., first : first + len(self.tracks)]  # a slice, because a list would copy
+        parts = [
+            self.compute(phrases[start : start + _CHUNK], grid) for start in range(0, len(phrases), _CHUNK)
+        ]
+        numerators, denominators, silence = zip(*parts, strict=True)
+        return Ratio(np.concatenate(numerators), np.concatenate(denominators), silence[0])
+
+
+def _bars_sounding(pianoroll: np.ndarray, _: Grid) -> Ratio:
+    empty, bars, _ = metrics.empty_bar_rate(pianoroll)
+    return Ratio(bars - empty, bars)
+
+
+def _qualified_note_rate(pianoroll: np.ndarray, _: Grid) -> Ratio:
+    return metrics.qualified_note_rate(pianoroll)
+
+
+def _tonal_distance(pianoroll: np.ndarray, grid: Grid) -> Ratio:
+    return tonality.tonal_distance(pianoroll, grid, _PAIRS)
+
+
+CORRECT = (
+    Measure("EB", "EB: empty bars (%)", lambda roll, _: metrics.empty_bar_rate(roll), scale=100),
+    Measure("UPC", "UPC: pitch classes a sounding bar", tonality.used_pitch_classes),
+    Measure("QN", "QN: notes of 3 steps or more (%)", _qualified_note_rate, "correct", _PITCHED, 100),
+    Measure(
+        "PP", "PP: steps of 3 pitches or more (%)", lambda roll, _: metrics.polyphonicity(roll), scale=100
+    ),
+    Measure("DP", "DP: hits on the sixteenths (%)", metrics.drum_pattern_rate, "correct", _DRUMS, 100),
+    Measure("SR", "SR: cells in C major (%)", tonality.scale_ratio, "correct", _PITCHED, 100),
+    Measure("SR_best", "SR: cells in the best key (%)", tonality.best_scale_ratio, "correct", _PITCHED, 100),
+    Measure("PCE", "Pitch-class entropy (bits)", tonality.pitch_class_entropy, "correct", _PITCHED),
+    Measure("GC", "Groove consistency (%)", lambda roll, _: metrics.groove_consistency(roll), scale=100),
+    Measure("cells", "Sounding cells a bar", lambda roll, _: metrics.cells_a_bar(roll)),
+)
+TONAL_DISTANCE = Measure("TD", "TD: tonal distance", _tonal_distance, "correct", _PITCHED)
+COLLAPSE = (
+    Measure(
+        "silent_phrases", "Silent phrases (%)", lambda roll, _: metrics.silent_phrase_rate(roll), scale=100
+    ),
+    Measure("bars_sounding", "Sounding bars (%)", _bars_sounding, scale=100),
+)
+TABLE1 = (
+    Measure("SR", "SR", lambda roll, _: table1.released_scale_ratio(roll), "released", scale=100),
+    Measure("cells", "cells", lambda roll, _: table1.released_used_pitch_classes(roll), "released"),
+    Measure("DP", "DP", lambda roll, _: table1.released_drum_pattern_rate(roll), "released", _DRUMS, 100),
+)
+RELEASED = (
+    *TABLE1,
+    Measure("EB", "EB", lambda roll, _: table1.released_empty_bar_rate(roll), "released", scale=100),
+)
+MEASURES = (*CORRECT, TONAL_DISTANCE, *COLLAPSE, *RELEASED)

@@ -1,0 +1,142 @@
+"""Evaluation of named sets of phrases, and its files: `table1.md` to read, `metrics.csv` to compute with."""
+
+import csv
+import os
+import pathlib
+
+import numpy as np
+
+from msw2.evaluation import tables
+from msw2.evaluation.bootstrap import Sample, resample
+from msw2.evaluation.measures import MEASURES
+from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
+from msw2.music import metrics
+from msw2.music.files import replacing
+from msw2.music.grid import Grid
+from msw2.music.tracks import TRACK_NAMES
+
+
+def evaluate(
+    rows: dict[str, np.ndarray],
+    grid: Grid,
+    *,
+    seed: int,
+    resamples: int = 1000,
+    original: np.ndarray | None = None,
+    restored: np.ndarray | None = None,
+) -> Evaluation:
+    """Measures every metric of every row, with bootstrap intervals over phrases.
+
+    Phrases of one song are not independent, which these intervals do not know: they are somewhat too narrow
+    for sets with several phrases a song.
+
+    Args:
+        rows: "dataset", and any of "MSG1", "MSG2", "MSR" or others; each bool [phrase, bar, step, pitch,
+            track] with the five tracks.
+        grid: sizes of a phrase.
+        seed: of the resampling.
+        resamples: number of bootstrap resamples, at least 1.
+        original: phrases to compare `restored` with, cell by cell; both or neither.
+        restored: their restorations, in the same order.
+
+    Raises:
+        ValueError: if a row is missing, empty, not bool or of another shape than the grid's.
+    """
+    _check(rows, grid, original, restored, resamples)
+    estimates: dict[Key, Estimate] = {}
+    dataset_cells = None
+    for row in sorted(rows, key=lambda name: name != DATASET):  # the dataset first, the others in their order
+        ratios = {(measure.name, measure.definition): measure.over(rows[row], grid) for measure in MEASURES}
+        samples = resample(ratios, seed, resamples)
+        for measure in MEASURES:
+            sample = samples[measure.name, measure.definition]
+            estimates |= _estimates(row, measure.name, measure.definition, measure.columns, sample)
+        cells = samples["cells", "correct"]
+        dataset_cells = dataset_cells or cells
+        estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, _quotient(cells, dataset_cells))
+    if original is not None:
+        estimates |= _restoration(original, restored, seed, resamples)
+    return Evaluation(estimates, {row: len(phrases) for row, phrases in rows.items()}, seed, resamples)
+
+
+def write_reports(
+    folder: str | os.PathLike, evaluation: Evaluation, *, split: str, preset: str
+) -> tuple[pathlib.Path, pathlib.Path]:
+    """Writes `table1.md` and `metrics.csv`, each whole or not at all, and returns their paths.
+
+    Args:
+        folder: made if it is missing.
+        evaluation: what to write.
+        split: name of the split that the dataset row was read from, for the header.
+        preset: name of the run's preset, for the header.
+    """
+    folder = pathlib.Path(folder)
+    table, values = folder / "table1.md", folder / "metrics.csv"
+    with replacing(values) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*Key._fields, *Estimate._fields])
+        for key, estimate in evaluation.estimates.items():
+            writer.writerow([*key, *(f"{value:.6g}" for value in estimate)])
+    with replacing(table) as temporary:
+        temporary.write_text(tables.markdown(evaluation, split=split, preset=preset), encoding="utf-8")
+    return table, values
+
+
+def _estimates(
+    row: str, metric: str, definition: str, columns: tuple[str, ...], sample: Sample
+) -> dict[Key, Estimate]:
+    numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
+    return {
+        Key(row, metric, definition, column): Estimate(*number)
+        for column, number in zip(columns, numbers, strict=True)
+    }
+
+
+def _restoration(
+    original: np.ndarray, restored: np.ndarray, seed: int, resamples: int
+) -> dict[Key, Estimate]:
+    """F1, precision and recall a track with their means over tracks, and the share of sounding bars kept."""
+    names = ("precision", "recall", "F1")
+    scores = dict(zip(names, metrics.f1_scores(original, restored), strict=True))
+    samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
+    estimates = _estimates(RESTORED, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))
+    for name, sample in samples.items():
+        with_mean = Sample(_append_mean(sample.value), _append_mean(sample.draws))
+        estimates |= _estimates(RESTORED, name, "correct", (*TRACK_NAMES, MEAN), with_mean)
+    return estimates
+
+
+def _append_mean(values: np.ndarray) -> np.ndarray:
+    """[..., track] -> [..., track + 1]: the mean of the tracks that have a value comes last."""
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.concatenate([values, mean[..., None]], axis=-1)
+
+
+def _quotient(sample: Sample, of: Sample) -> Sample:
+    """Divides value by value and draw by draw; NaN where `of` is 0."""
+    return Sample(_divide(sample.value, of.value), _divide(sample.draws, of.draws))
+
+
+def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+
+
+def _check(rows: dict[str, np.ndarray], grid: Grid, original, restored, resamples: int) -> None:
+    if DATASET not in rows:
+        raise ValueError(
+            f"rows {', '.join(rows) or 'none'} do not include {DATASET!r}, the one to compare with"
+        )
+    if (original is None) != (restored is None):
+        raise ValueError("original and restored are given together or not at all")
+    if resamples < 1:
+        raise ValueError(f"resamples {resamples} is below 1")
+    compared = {} if original is None else {"original": original, "restored": restored}
+    for name, phrases in (rows | compared).items():
+        shape = (*grid.phrase_shape, len(TRACK_NAMES))
+        if phrases.dtype != bool or phrases.shape[1:] != shape or len(phrases) == 0:
+            raise ValueError(
+                f"{name} is {phrases.dtype} of shape {phrases.shape}, not bool of shape "
+                f"(phrases, {', '.join(map(str, shape))}) with at least one phrase"
+            )

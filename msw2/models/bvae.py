@@ -1,0 +1,77 @@
+"""BVAE: one track's VAE over the steps of one bar (Section III.A)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from msw2.config import Config
+from msw2.models import losses, vrae
+from msw2.models.layers import Sampling
+from msw2.models.recurrent import LSTM
+
+
+def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
+    """Returns the model from a bar, float [batch, step, pitch] of -1/+1, to moments [batch, 2 x latent]."""
+    bar = keras.Input((config.steps, config.pitches), name="bar")
+    return vrae.build_encoder(
+        bar,
+        bar,
+        hidden=config.bvae_hidden,
+        latent=config.bvae_latent,
+        gates=config.gates,
+        bidirectional=config.bidirectional,
+        fused=fused,
+        name=f"{track}_encoder",
+    )
+
+
+def build_decoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
+    """Returns the model from a latent vector [batch, latent] to a bar, float32 [batch, step, pitch].
+
+    The output is tanh in -1..1 for the `gaussian` likelihood, logits for the `bernoulli` one.
+    """
+    latent = keras.Input((config.bvae_latent,), name="latent")
+    states = vrae.decode_states(
+        latent,
+        steps=config.steps,
+        hidden=config.bvae_hidden,
+        gates=config.gates,
+        beat_resolution=config.beat_resolution if config.position else None,
+        fused=fused,
+    )
+    if config.likelihood == "gaussian":
+        output = LSTM(config.pitches, gates=config.gates, fused=fused, return_sequences=True, name="output")
+    else:
+        output = keras.layers.Dense(config.pitches, dtype="float32", name="output")
+    bar = keras.layers.Activation("linear", dtype="float32", name="bar")(output(states))
+    return keras.Model(latent, bar, name=f"{track}_decoder")
+
+
+def set_output_bias(decoder: keras.Model, sounding: np.ndarray) -> None:
+    """Starts the logits at the log-odds of each pitch.
+
+    Args:
+        decoder: of a `bernoulli` BVAE.
+        sounding: float [pitch], share of the steps in which each pitch sounds, 0..1.
+    """
+    share = np.clip(sounding, 1e-5, 1 - 1e-5)  # a pitch never heard may still be asked for
+    decoder.get_layer("output").bias.assign(np.log(share / (1 - share)))
+
+
+def build_bvae(config: Config, encoder: keras.Model, decoder: keras.Model, *, seed: int) -> vrae.VRAE:
+    """Returns the VAE of stage 1 over an encoder and a decoder."""
+    gaussian = config.likelihood == "gaussian"
+    return vrae.VRAE(
+        encoder.input,
+        encoder,
+        Sampling(config.sigma, config.epsilon_std, seed, name="sampling"),
+        decoder,
+        nll=losses.gaussian_nll if gaussian else losses.bernoulli_nll,
+        kl_weight=config.bvae_kl,
+        name=encoder.name.replace("encoder", "bvae"),
+    )
+
+
+def to_signed(config: Config, output):
+    """Returns a decoder's output on the scale of its input, -1..1: logits become 2p - 1, tanh stays."""
+    return ops.tanh(0.5 * output) if config.likelihood == "bernoulli" else output

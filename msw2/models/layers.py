@@ -1,0 +1,104 @@
+"""Small layers that the VAEs are made of."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Sampling(keras.layers.Layer):
+    """Draws a latent vector from its moments (Eq. 5).
+
+    z = mean + exp(s / 2) * epsilon (`log_variance`), or mean + s * epsilon (`multiplier`, as released), with
+    epsilon ~ N(0, epsilon_std^2). Computes in float32 under every precision policy.
+
+    Args:
+        sigma: `log_variance` or `multiplier`.
+        epsilon_std: standard deviation of epsilon.
+        seed: seed of the layer's own generator.
+    """
+
+    def __init__(self, sigma: str, epsilon_std: float, seed: int, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.sigma = sigma
+        self.epsilon_std = epsilon_std
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, moments):
+        """Maps [batch, 2 x latent] to [batch, latent]."""
+        mean, s = ops.split(moments, 2, axis=-1)
+        epsilon = keras.random.normal(ops.shape(mean), stddev=self.epsilon_std, seed=self.generator)
+        return mean + epsilon * (s if self.sigma == "multiplier" else ops.exp(0.5 * s))
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        own = {"sigma": self.sigma, "epsilon_std": self.epsilon_std, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
+class RepeatWithPosition(keras.layers.Layer):
+    """Repeats a vector over the steps of a bar and tells each step where it stands.
+
+    Appended to the vector: one-hot of the step within its beat, one-hot of the beat.
+
+    Args:
+        steps: steps to repeat over.
+        beat_resolution: steps a beat.
+    """
+
+    def __init__(self, steps: int, beat_resolution: int, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = steps
+        self.beat_resolution = beat_resolution
+        step = np.arange(steps)
+        in_beat = np.eye(beat_resolution, dtype="float32")[step % beat_resolution]
+        beat = np.eye(-(-steps // beat_resolution), dtype="float32")[step // beat_resolution]
+        self._position = np.concatenate([in_beat, beat], axis=-1)
+
+    def call(self, vectors):
+        """Maps [batch, feature] to [batch, step, feature + beat_resolution + beats]."""
+        repeated = ops.repeat(ops.expand_dims(vectors, 1), self.steps, axis=1)
+        position = ops.broadcast_to(
+            ops.cast(self._position[None], repeated.dtype), (ops.shape(vectors)[0], *self._position.shape)
+        )
+        return ops.concatenate([repeated, position], axis=-1)
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "steps": self.steps, "beat_resolution": self.beat_resolution}
+
+
+class Standardise(keras.layers.Layer):
+    """Scales features to mean 0 and deviation 1, or back; knows both from `set_statistics`.
+
+    Until then it changes nothing. The statistics are weights (saved, never trained).
+
+    Args:
+        inverse: whether to scale back.
+    """
+
+    def __init__(self, inverse: bool = False, **kwargs):
+        super().__init__(dtype="float32", trainable=False, **kwargs)
+        self.inverse = inverse
+
+    def build(self, input_shape):
+        """Makes the statistics, [track, feature]."""
+        self.mean = self.add_weight(name="mean", shape=input_shape[1:], initializer="zeros", trainable=False)
+        self.deviation = self.add_weight(
+            name="deviation", shape=input_shape[1:], initializer="ones", trainable=False
+        )
+
+    def set_statistics(self, mean, deviation):
+        """Sets both, float [track, feature]; deviations are positive."""
+        self.mean.assign(mean)
+        self.deviation.assign(deviation)
+
+    def call(self, moments):
+        """Maps [batch, track, feature] to the same shape."""
+        if self.inverse:
+            return moments * self.deviation + self.mean
+        return (moments - self.mean) / self.deviation
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "inverse": self.inverse}

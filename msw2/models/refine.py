@@ -1,0 +1,22 @@
+"""The refine network "in notes": multi-label classification of each time step by itself (Section III.A, V.B)."""
+
+import keras
+
+from msw2.config import Config
+
+HIDDEN = (512, 512, 256, 256)  # released
+
+
+def build_refiner(config: Config, track: str) -> keras.Model:
+    """Returns the model from a BVAE's output to the probability that each cell sounds.
+
+    Input: float [batch, step, pitch] in -1..1; output: float32, same shape, 0..1; a cell is on at >= 0.5.
+    Trained with binary cross-entropy (Eq. 4) on y = (bar + 1) / 2 (Eq. 3).
+    """
+    bar = keras.Input((config.steps, config.pitches), name="bar")
+    features = bar
+    for index, units in enumerate(HIDDEN):
+        features = keras.layers.Dense(units, activation="relu", name=f"dense_{index}")(features)
+    logits = keras.layers.Dense(config.pitches, dtype="float32", name="output")(features)
+    probability = keras.layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
+    return keras.Model(bar, probability, name=f"{track}_refiner")

@@ -1,0 +1,122 @@
+"""Every sub-model of MIDI-Sandwich2, built once, and the views over them (Fig. 1)."""
+
+import dataclasses
+import zlib
+
+import keras
+from keras import ops
+
+from msw2.config import Config
+from msw2.models import bvae, mfg_vae, refine, vrae
+from msw2.music.tracks import TRACK_NAMES, track_index
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The sub-models; every view shares them.
+
+    Attributes:
+        config: what they were built from.
+        models: name to model: `<track>_encoder`, `<track>_decoder`, `<track>_refiner` for the five tracks,
+            `mfg_encoder`, `mfg_decoder`. The names are those of the weight files.
+    """
+
+    config: Config
+    models: dict[str, keras.Model]
+
+    def of(self, kind: str) -> list[keras.Model]:
+        """Returns the five models of a kind (`encoder`, `decoder`, `refiner`), in track order."""
+        return [self.models[f"{track}_{kind}"] for track in TRACK_NAMES]
+
+
+def part_seed(config: Config, name: str) -> int:
+    """Returns the seed of a part: the run's seed and the part's name, so that parts differ."""
+    return (config.seed * 1_000_003 + zlib.crc32(name.encode())) % 2**31
+
+
+def build_parts(config: Config, tracks=TRACK_NAMES, *, fused: bool | None = None) -> Parts:
+    """Builds the sub-models with fresh weights.
+
+    Args:
+        config: sizes and kinds.
+        tracks: names of the tracks to build; stage 1 needs only its own. The MFG-VAE is built with all five.
+        fused: see `recurrent.LSTM`.
+
+    Raises:
+        ValueError: for a name that is not a track's.
+    """
+    builders = {}
+    for track in tracks:
+        track_index(track)
+        builders[f"{track}_encoder"] = lambda t=track: bvae.build_encoder(config, t, fused=fused)
+        builders[f"{track}_decoder"] = lambda t=track: bvae.build_decoder(config, t, fused=fused)
+        builders[f"{track}_refiner"] = lambda t=track: refine.build_refiner(config, t)
+    if tuple(tracks) == TRACK_NAMES:
+        builders["mfg_encoder"] = lambda: mfg_vae.build_encoder(config, fused=fused)
+        builders["mfg_decoder"] = lambda: mfg_vae.build_decoder(config, fused=fused)
+    models = {}
+    for name, build in builders.items():
+        keras.utils.set_random_seed(part_seed(config, name))  # Keras's initialisers draw from the global one
+        models[name] = build()
+    return Parts(config, models)
+
+
+def track_vae(parts: Parts, track: str) -> vrae.VRAE:
+    """Returns the BVAE of one track, for stage 1."""
+    encoder, decoder = parts.models[f"{track}_encoder"], parts.models[f"{track}_decoder"]
+    return bvae.build_bvae(parts.config, encoder, decoder, seed=part_seed(parts.config, f"{track}_sampling"))
+
+
+def fusion_vae(parts: Parts) -> vrae.VRAE:
+    """Returns the MFG-VAE, for stage 2."""
+    encoder, decoder = parts.models["mfg_encoder"], parts.models["mfg_decoder"]
+    return mfg_vae.build_mfg_vae(parts.config, encoder, decoder, seed=part_seed(parts.config, "mfg_sampling"))
+
+
+class Sandwich:
+    """The trained whole, without randomness: posterior means in place of samples.
+
+    Functions of tensors; bars are float [bar, step, pitch, track] of -1/+1 where a song enters.
+
+    Args:
+        parts: all five tracks and the MFG-VAE.
+    """
+
+    def __init__(self, parts: Parts):
+        self.parts = parts
+        self.config = parts.config
+
+    def moments(self, bars):
+        """Maps bars [bar, step, pitch, track] to the BVAEs' moments [bar, track, 2 x BVAE latent]."""
+        encoders = self.parts.of("encoder")
+        return ops.stack([encode(bars[..., i]) for i, encode in enumerate(encoders)], axis=1)
+
+    def encode(self, bars):
+        """Maps bars to the means of the MFG-VAE, float32 [bar, MFG latent]."""
+        moments = self.parts.models["mfg_encoder"](self.moments(bars))
+        return moments[:, : self.config.mfg_latent]
+
+    def decode(self, latent, *, refined: bool = True):
+        """Maps MFG latents [bar, MFG latent] to probabilities [bar, step, pitch, track] (0..1).
+
+        Args:
+            latent: float32.
+            refined: whether the refiners have the last word, or the BVAEs (MSG1 of Table I).
+        """
+        moments = self.parts.models["mfg_decoder"](latent)
+        return self.decode_moments(moments, refined=refined)
+
+    def decode_moments(self, moments, *, refined: bool = True):
+        """Maps BVAE moments [bar, track, 2 x BVAE latent] to probabilities [bar, step, pitch, track]."""
+        means = moments[..., : self.config.bvae_latent]
+        signed = [
+            bvae.to_signed(self.config, decode(means[:, i])) for i, decode in enumerate(self.parts.of("decoder"))
+        ]
+        if not refined:
+            return ops.stack([0.5 * (bar + 1.0) for bar in signed], axis=-1)
+        refiners = self.parts.of("refiner")
+        return ops.stack([refiner(bar) for refiner, bar in zip(refiners, signed, strict=True)], axis=-1)
+
+    def restore(self, bars, *, refined: bool = True):
+        """Maps bars [bar, step, pitch, track] of -1/+1 to probabilities, through the whole sandwich."""
+        return self.decode(self.encode(bars), refined=refined)

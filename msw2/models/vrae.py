@@ -1,0 +1,84 @@
+"""The variational recurrent auto-encoder (Fabius and van Amersfoort 2014) that both levels are made of.
+
+A BVAE runs it over the steps of a bar, the MFG-VAE over the tracks of a band (Section III).
+"""
+
+import keras
+
+from msw2.models import losses
+from msw2.models.layers import RepeatWithPosition
+from msw2.models.recurrent import LSTM
+
+
+def build_encoder(
+    inputs, sequences, *, hidden: int, latent: int, gates: str, bidirectional: bool, fused: bool | None, name: str
+) -> keras.Model:
+    """LSTM, last state, then two Dense layers: [batch, step, feature] to moments [batch, 2 x latent].
+
+    Args:
+        inputs: the keras.Input.
+        sequences: what the LSTM reads: `inputs`, or what has been computed from them.
+        hidden: units of the LSTM (of each direction).
+        latent: size of `mean` and of `s`.
+        gates: see `recurrent.LSTM`.
+        bidirectional: whether a second LSTM reads the sequence backwards.
+        fused: see `recurrent.LSTM`.
+        name: of the model.
+    """
+    states = LSTM(hidden, gates=gates, fused=fused, name="lstm")(sequences)
+    if bidirectional:
+        backwards = LSTM(hidden, gates=gates, fused=fused, go_backwards=True, name="lstm_backwards")
+        states = keras.layers.Concatenate(name="states")([states, backwards(sequences)])
+    # float32 whatever the policy: the KL takes an exponential of s
+    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(states)
+    s = keras.layers.Dense(latent, dtype="float32", name="s")(states)
+    return keras.Model(inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name)
+
+
+def decode_states(latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, fused: bool | None):
+    """Repeats a latent vector over the steps and runs an LSTM: [batch, latent] to [batch, step, hidden].
+
+    Args:
+        latent: keras tensor.
+        steps: steps to decode.
+        hidden: units of the LSTM.
+        gates: see `recurrent.LSTM`.
+        beat_resolution: where the decoder is told the position in the bar: steps a beat; else None.
+        fused: see `recurrent.LSTM`.
+    """
+    if beat_resolution:
+        repeated = RepeatWithPosition(steps, beat_resolution, name="repeat")(latent)
+    else:
+        repeated = keras.layers.RepeatVector(steps, name="repeat")(latent)
+    return LSTM(hidden, gates=gates, fused=fused, return_sequences=True, name="lstm")(repeated)
+
+
+class VRAE(keras.Model):
+    """Encoder, sampling, decoder; trained on the negative log-likelihood plus weighted KL (Eq. 6).
+
+    Args:
+        inputs: keras.Input [batch, step, feature].
+        encoder: model from `inputs` to moments.
+        sampling: layer from moments to the latent vector.
+        decoder: model from the latent vector to the output.
+        nll: function of (target, output).
+        kl_weight: weight of the KL term.
+        name: of the model.
+    """
+
+    def __init__(self, inputs, encoder, sampling, decoder, *, nll, kl_weight: float, name: str):
+        moments = encoder(inputs)
+        super().__init__(inputs, {"moments": moments, "output": decoder(sampling(moments))}, name=name)
+        self.encoder = encoder
+        self.decoder = decoder
+        self._nll = nll
+        self._kl_weight = kl_weight
+        self._terms = [keras.metrics.Mean(name="nll"), keras.metrics.Mean(name="kl")]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the loss of a batch; `y` is what `output` should be, [batch, step, feature]."""
+        nll = self._nll(y, y_pred["output"])
+        kl = losses.kl_divergence(y_pred["moments"])
+        for metric, value in zip(self._terms, (nll, kl), strict=True):
+            metric.update_state(value)
+        return nll + self._kl_weight * kl

@@ -1,0 +1,1 @@
+"""Music as arrays: tracks, grid, pianorolls, MIDI and metrics. NumPy only: no TensorFlow, no flags."""

@@ -1,0 +1,1 @@
+"""The stages of training, and the run directories that hold what they make."""

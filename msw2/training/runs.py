@@ -1,0 +1,170 @@
+"""A run directory, which explains itself: what was asked for, what is trained, how it went."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+import keras
+
+from msw2.config import Config
+from msw2.models.prior import Prior
+from msw2.models.sandwich import Parts, Sandwich, build_parts
+from msw2.music.files import replacing
+from msw2.music.tracks import TRACK_NAMES
+
+
+class RunError(Exception):
+    """A run that is missing, or does not fit; the message is one sentence for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run directory.
+
+    Attributes:
+        path: the directory.
+        config: every field, resolved.
+    """
+
+    path: pathlib.Path
+    config: Config
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "Run":
+        """Opens a run that exists.
+
+        Raises:
+            RunError: if there is none, or its config.json is not one of this version.
+        """
+        path = pathlib.Path(path)
+        try:
+            fields = json.loads((path / "config.json").read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"no run at {path}: train one with `make stage1`") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
+        try:
+            return cls(path, Config(**fields))
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, config: Config, flags: str = "") -> "Run":
+        """Opens the run, or makes it if there is none yet.
+
+        Args:
+            path: its directory.
+            config: what it must be.
+            flags: the flags it was asked for with, kept in flags.txt.
+
+        Raises:
+            RunError: if there is a run with another config.
+        """
+        path = pathlib.Path(path)
+        if (path / "config.json").exists():
+            run = cls.open(path)
+            run.require(config)
+            return run
+        with replacing(path / "flags.txt") as temporary:
+            temporary.write_text(flags, "utf-8")
+        with replacing(path / "config.json") as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", "utf-8")
+        return cls(path, config)
+
+    def require(self, config: Config) -> None:
+        """Checks that this run is of the given config.
+
+        Raises:
+            RunError: naming the first fields that differ.
+        """
+        mine, asked = dataclasses.asdict(self.config), dataclasses.asdict(config)
+        different = [f"{name} {mine[name]} (not {asked[name]})" for name in mine if mine[name] != asked[name]]
+        if different:
+            more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+            raise RunError(
+                f"the run {self.path} was made with {', '.join(different[:3])}{more}: "
+                "give the same flags, or another run"
+            )
+
+    def weights(self, part: str) -> pathlib.Path:
+        """Returns where a part's weights are, or will be."""
+        return self.path / "weights" / f"{part}.weights.h5"
+
+    @property
+    def prior(self) -> pathlib.Path:
+        """Where the prior is, or will be."""
+        return self.path / "weights" / "prior.npz"
+
+    def history(self, stage: str) -> pathlib.Path:
+        """Returns where a stage's history is: one row an epoch."""
+        return self.path / "history" / f"{stage}.csv"
+
+    def figure(self, stage: str) -> pathlib.Path:
+        """Returns where the picture of a stage's loss is."""
+        return self.path / "history" / f"{stage}.png"
+
+    def checkpoint(self, stage: str) -> pathlib.Path:
+        """Returns where a stage that is under way keeps its state."""
+        return self.path / "checkpoints" / f"{stage}.npz"
+
+    def has(self, *parts: str) -> bool:
+        """Returns whether all these parts are trained."""
+        return all(self.weights(part).exists() for part in parts)
+
+    def save_weights(self, model: keras.Model, part: str) -> None:
+        """Writes a part's weights, whole or not at all."""
+        # `replacing` keeps only the last suffix, and Keras insists on both.
+        with replacing(self.weights(part)) as temporary:
+            written = temporary.with_suffix(".weights.h5")
+            try:
+                model.save_weights(written)
+                os.replace(written, temporary)
+            finally:
+                written.unlink(missing_ok=True)
+
+    def load_weights(self, parts: Parts, *names: str) -> None:
+        """Loads trained parts.
+
+        Raises:
+            RunError: naming what is not trained yet and the command that trains it, or what is damaged.
+        """
+        missing = [name for name in names if not self.has(name)]
+        if missing:
+            raise RunError(f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first")
+        for name in names:
+            try:
+                parts.models[name].load_weights(self.weights(name))
+            except (OSError, ValueError, KeyError) as error:
+                raise RunError(f"{self.weights(name)} is damaged or of another model") from error
+
+    def load_sandwich(self, *, fused: bool | None = None) -> tuple[Sandwich, Prior]:
+        """Returns the whole trained model and its prior.
+
+        Raises:
+            RunError: if a stage is missing.
+        """
+        parts = build_parts(self.config, fused=fused)
+        self.load_weights(parts, *parts.models)
+        return Sandwich(parts), Prior.load(self.prior)
+
+
+def stage1_parts(track: str) -> tuple[str, str]:
+    """Returns the names of the parts that stage 1 trains for a track."""
+    return f"{track}_encoder", f"{track}_decoder"
+
+
+def all_parts() -> list[str]:
+    """Returns the names of all parts of a finished run."""
+    return [f"{track}_{kind}" for kind in ("encoder", "decoder", "refiner") for track in TRACK_NAMES] + [
+        "mfg_encoder",
+        "mfg_decoder",
+    ]
+
+
+def _advice(part: str) -> str:
+    """Returns the command that trains a part."""
+    track, kind = part.split("_")
+    if track == "mfg":
+        return "run `make stage2`"
+    return f"run `make {'refine' if kind == 'refiner' else 'stage1'} TRACK={track}`"

@@ -1,0 +1,256 @@
+"""The three trainings: a track's BVAE (stage 1), its refiner, and the MFG-VAE over the five (stage 2)."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from msw2.config import Config
+from msw2.data import packing, pipeline
+from msw2.data.store import Store
+from msw2.models import bvae, mfg_vae
+from msw2.models.layers import Sampling
+from msw2.models.sandwich import Parts, Sandwich, build_parts, fusion_vae, part_seed, track_vae
+from msw2.music.files import replacing
+from msw2.music.tracks import TRACK_NAMES, track_index
+from msw2.music.transposition import transpose
+from msw2.training.fit import Resume, fit
+from msw2.training.optimizers import build_optimizer
+from msw2.training.prior import fit_prior
+from msw2.training.runs import Run, RunError, stage1_parts
+
+MAX_FUSION_BARS = 1_000_000  # stage 2 encodes fewer transpositions rather than more bars than this
+ENCODE_PHRASES = 256  # phrases encoded at a time
+
+
+def train_bvae(run: Run, store: Store, track: str) -> bool:
+    """Stage 1 for one track. Continues where it was killed.
+
+    Returns:
+        False if the BVAE was trained already.
+
+    Raises:
+        RunError: if the run and the store do not fit.
+        ValueError: for a name that is not a track's.
+    """
+    track_index(track)
+    check_fit(run, store)
+    if run.has(*stage1_parts(track)):
+        return False
+    parts, bars = build_parts(run.config, [track]), _bars(run, store, "train", track)
+    if run.config.output_bias:
+        bvae.set_output_bias(parts.models[f"{track}_decoder"], bars.dense().mean(axis=(0, 1)))
+    vae = track_vae(parts, track)
+    compile_stage(vae, build_optimizer(run.config), parts, stage1_parts(track))
+    resume = _fit_bars(run, store, vae, track, bars, stage=f"{track}_bvae", epochs=run.config.bvae_epochs)
+    for part in stage1_parts(track):
+        run.save_weights(parts.models[part], part)
+    resume.finish()
+    return True
+
+
+def train_refiner(run: Run, store: Store, track: str) -> bool:
+    """Trains a track's refiner on what its frozen BVAE makes of the training bars.
+
+    Returns:
+        False if the refiner was trained already.
+
+    Raises:
+        RunError: if stage 1 is missing, or run and store do not fit.
+        ValueError: for a name that is not a track's.
+    """
+    track_index(track)
+    check_fit(run, store)
+    name = f"{track}_refiner"
+    if run.has(name):
+        return False
+    config, parts = run.config, build_parts(run.config, [track])
+    run.load_weights(parts, *stage1_parts(track))
+    encoder, decoder, refiner = (parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder", "refiner"))
+    sampling = Sampling(config.sigma, config.epsilon_std, part_seed(config, f"{name}_sampling"))
+    made = bvae.to_signed(config, decoder(sampling(encoder(encoder.input))))
+    model = keras.Model(encoder.input, refiner(made), name=f"{track}_refine")
+    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=_refine_loss)
+    bars = _bars(run, store, "train", track)
+    resume = _fit_bars(run, store, model, track, bars, stage=name, epochs=config.refine_epochs)
+    run.save_weights(refiner, name)
+    resume.finish()
+    return True
+
+
+def train_fusion(run: Run, store: Store) -> bool:
+    """Stage 2: the MFG-VAE on the moments of the frozen BVAEs, then the prior of its latents.
+
+    Returns:
+        False if it was trained already.
+
+    Raises:
+        RunError: if stage 1 is missing for a track, or run and store do not fit.
+    """
+    check_fit(run, store)
+    names = ("mfg_encoder", "mfg_decoder")
+    if run.has(*names) and run.prior.exists():
+        return False
+    config, parts = run.config, build_parts(run.config)
+    run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
+    moments = encode_moments(Sandwich(parts), store, "train", copies=config.mfg_transpositions)
+    flat = moments.reshape(-1, *moments.shape[2:])
+    if config.standardise:
+        # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
+        deviation = np.maximum(flat.std(axis=0), 1e-2)
+        mfg_vae.set_statistics(parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation)
+    vae = fusion_vae(parts)
+    compile_stage(vae, build_optimizer(config), parts, names)
+    validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(-1, *moments.shape[2:])
+    resume = _resume(run, store, "mfg_vae")
+    fit(
+        vae,
+        lambda first: _array_batches(flat, config, first, config.mfg_epochs),
+        epochs=config.mfg_epochs,
+        steps=-(-len(flat) // config.batch_size),
+        validation=(validation, validation) if len(validation) else None,
+        resume=resume,
+        label="mfg_vae",
+    )
+    latents = _posterior_means(parts, flat).reshape(*moments.shape[:2], config.mfg_latent)
+    fit_prior(config, latents).save(run.prior)
+    for name in names:
+        run.save_weights(parts.models[name], name)
+    resume.finish()
+    return True
+
+
+def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None) -> None:
+    """Sets which parts a stage trains, and compiles: Keras ignores, silently, a flag set after compiling.
+
+    Args:
+        model: a view over some of the parts.
+        optimizer: fresh.
+        parts: all parts of the view, and perhaps more.
+        trained: names of the parts to train; all others are frozen.
+        loss: for a model without a `compute_loss` of its own.
+    """
+    for name, part in parts.models.items():
+        part.trainable = name in trained
+    # XLA takes minutes to compile an LSTM on a CPU and is no faster afterwards.
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+
+
+def check_fit(run: Run, store: Store) -> None:
+    """Binds a run to the store that it is first trained on, and holds it to that.
+
+    Raises:
+        RunError: if the grids differ, or the run was trained on another store, or there is nothing to train on.
+    """
+    if store.grid != run.config.grid:
+        raise RunError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+    if not store.count("train"):
+        raise RunError(f"the store {store.path} has no training phrases")
+    path, digest = run.path / "data.json", _digest(store)
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"store": str(store.path), "digest": digest}, indent=2) + "\n", "utf-8")
+        return
+    bound = json.loads(path.read_text("utf-8"))
+    if bound["digest"] != digest:
+        raise RunError(
+            f"the run {run.path} was trained on the store {bound['store']} as it was then, "
+            f"not on {store.path} as it is now: use another run"
+        )
+
+
+def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int) -> np.ndarray:
+    """Encodes every bar of a split once for each transposition.
+
+    Args:
+        sandwich: with trained encoders.
+        store: the store.
+        split: of the store.
+        copies: transpositions of each phrase: 0, +1, -1, +2, ... semitones.
+
+    Returns:
+        float32 [copy x phrase, bar, track, 2 x BVAE latent].
+    """
+    bars = store.count(split) * store.grid.bars
+    copies = max(1, min(copies, MAX_FUSION_BARS // max(bars, 1)))
+    encode = tf.function(sandwich.moments)
+    moments = [np.zeros((0, store.grid.bars, len(TRACK_NAMES), 2 * sandwich.config.bvae_latent), np.float32)]
+    for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES):
+        phrases = packing.unpack(packed, store.grid)
+        for copy in range(copies):
+            moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
+            encoded = encode(pipeline.to_signed(moved.reshape(-1, *moved.shape[2:])))
+            moments.append(np.reshape(encoded, (len(moved), -1, *encoded.shape[1:])))
+    return np.concatenate(moments)
+
+
+def _refine_loss(target, probability):
+    """Eq. 4 against Eq. 3: mean binary cross-entropy of (bar + 1) / 2."""
+    return ops.mean(ops.binary_crossentropy(0.5 * (target + 1.0), probability))
+
+
+def _bars(run: Run, store: Store, split: str, track: str) -> pipeline.PackedBars:
+    config = run.config
+    seed = part_seed(config, f"{track}_{split}")
+    bars = pipeline.load_bars(
+        store, split, track, silent_share=config.silent_bars, limit=config.train_bars, seed=seed
+    )
+    if split == "train" and not len(bars):
+        raise RunError(f"the store {store.path} has no bars of {track} to train on")
+    return bars
+
+
+def _fit_bars(run: Run, store: Store, model: keras.Model, track: str, bars, *, stage: str, epochs: int) -> Resume:
+    """Fits a compiled view whose input and target are a track's bars."""
+    config, resume = run.config, _resume(run, store, stage)
+    validation = _bars(run, store, "validation", track)
+    fit(
+        model,
+        lambda first: pipeline.training_batches(
+            bars,
+            track,
+            batch_size=config.batch_size,
+            seed=part_seed(config, stage),
+            first_epoch=first,
+            epochs=epochs,
+            max_shift=config.transpose,
+        ),
+        epochs=epochs,
+        steps=-(-len(bars) // config.batch_size),
+        validation=pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None,
+        resume=resume,
+        label=stage,
+    )
+    return resume
+
+
+def _resume(run: Run, store: Store, stage: str) -> Resume:
+    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {_digest(store)}")
+
+
+def _digest(store: Store) -> str:
+    return hashlib.sha256(json.dumps(store.manifest, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _array_batches(array: np.ndarray, config: Config, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    """Returns shuffled batches (row, row) of an array for the epochs that are left."""
+    rows = tf.constant(array)
+
+    def order(epoch):
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(array)), seed=[config.seed, epoch])
+        return tf.data.Dataset.from_tensor_slices(shuffled).batch(config.batch_size)
+
+    def load(index):
+        batch = tf.gather(rows, index)
+        return batch, batch
+
+    return tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(load).prefetch(4)
+
+
+def _posterior_means(parts: Parts, moments: np.ndarray) -> np.ndarray:
+    encode = tf.function(parts.models["mfg_encoder"])
+    batches = [encode(moments[i : i + 1024]) for i in range(0, len(moments), 1024)]
+    return np.concatenate(batches)[:, : parts.config.mfg_latent]
