@@ -1,6 +1,7 @@
 """Every number of a run in one frozen dataclass, and the five presets."""
 
 import dataclasses
+import math
 
 from msw2.music.grid import Grid
 
@@ -17,6 +18,7 @@ RANGES = {
     "batch_size": (1, None),
     "train_bars": (0, None),
     "transpose": (0, 12),
+    "mixed_bars": (0.0, 1.0),
     "silent_bars": (0.0, 1.0),
     "bvae_hidden": (1, None),
     "bvae_latent": (1, None),
@@ -78,6 +80,7 @@ class Config:
         batch_size: bars a step.
         train_bars: bars of each track that are trained on (0: all).
         transpose: largest random transposition of the pitched tracks in training, semitones up or down.
+        mixed_bars: share of the bars in a training batch of a BVAE that are put together of two.
         silent_bars: share of a track's silent bars that its BVAE and refiner are trained on.
         seed: seed of weights, order, sampling.
 
@@ -118,6 +121,7 @@ class Config:
     batch_size: int
     train_bars: int
     transpose: int
+    mixed_bars: float
     silent_bars: float
     seed: int
 
@@ -133,8 +137,8 @@ class Config:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}")
         for name, (lowest, highest) in RANGES.items():
             value = getattr(self, name)
-            # `not (a <= b)` also refuses NaN.
-            if not (lowest <= value and (highest is None or value <= highest)):
+            # `not (a <= b)` also refuses NaN; infinity is below no bound either.
+            if not (lowest <= value and (value < math.inf if highest is None else value <= highest)):
                 bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
                 raise ValueError(f"{name} {value!r} is out of range: {bounds}")
         _ = self.grid  # its own checks
@@ -179,6 +183,7 @@ PAPER = Config(
     batch_size=32,  # Section IV.A
     train_bars=3200,  # not stated; released: the first 3,200 bars
     transpose=0,  # not stated; released: none
+    mixed_bars=0.0,  # not stated; released: none
     silent_bars=1.0,  # not stated; released: all
     seed=0,
 )
@@ -224,6 +229,8 @@ TUNED = dataclasses.replace(
     # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
     train_bars=0,
     transpose=6,
+    # Held-out bars are new combinations of known parts; so are these, and a BVAE cannot learn them by heart.
+    mixed_bars=0.5,
     # Most bars of piano or strings are silent; one in ten is enough to learn silence.
     silent_bars=0.1,
 )

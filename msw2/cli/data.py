@@ -5,9 +5,9 @@ Without a source: Freedoom's songs, fetched once. Own music: --midi=FOLDER, --lp
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
-from msw2.cli.options import launch
+from msw2.cli.launch import OptionError, launch
 from msw2.data.build import Source, build_store
 from msw2.data.freedoom import freedoom
 from msw2.data.lpd import lpd_tree
@@ -16,53 +16,52 @@ from msw2.data.phrases import phrase_file
 from msw2.data.store import REPORT, SPLITS, StoreError
 from msw2.data.windows import SELECTIONS
 
-_MIDI = flags.DEFINE_string("midi", None, "Folder of MIDI files, however deep.")
-_LPD = flags.DEFINE_string("lpd", None, "Folder of LPD-5 files (pypianoroll's .npz), however deep.")
-_NPZ = flags.DEFINE_string("npz", None, "MuseGAN's phrase file (.npz with `nonzero` and `shape`).")
-_STORE = flags.DEFINE_string("store", "data/store", "Folder of the store.")
-_SELECTION = flags.DEFINE_enum(
-    "selection", "any", list(SELECTIONS), "; ".join(f"{name}: {rule}" for name, rule in SELECTIONS.items())
-)
-_HOP = flags.DEFINE_integer("hop", 4, "Bars from one window to the next.", lower_bound=1)
-_WINDOWS = flags.DEFINE_integer("windows_per_song", 0, "Most windows a song; 0: all.", lower_bound=0)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the draw of windows.", lower_bound=0)
+SOURCES = {"midi": midi_folder, "lpd": lpd_tree, "npz": phrase_file}
 
 
-def _source() -> Source:
-    """Returns the one source that the flags name."""
-    given = {flag.name: flag.value for flag in (_MIDI, _LPD, _NPZ) if flag.value}
-    if len(given) > 1:
-        raise StoreError(f"{' and '.join(f'--{name}' for name in given)} are given: give one source")
-    if _MIDI.value:
-        return midi_folder(_MIDI.value)
-    if _LPD.value:
-        return lpd_tree(_LPD.value)
-    if _NPZ.value:
-        return phrase_file(_NPZ.value)
-    return freedoom(pathlib.Path(_STORE.value).parent / "freedoom")
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("midi", None, "Folder of MIDI files, however deep.")
+    flags.DEFINE_string("lpd", None, "Folder of LPD-5 files (pypianoroll's .npz), however deep.")
+    flags.DEFINE_string("npz", None, "MuseGAN's phrase file (.npz with `nonzero` and `shape`).")
+    flags.DEFINE_string("store", "data/store", "Folder of the store.")
+    rules = "; ".join(f"{name}: {rule}" for name, rule in SELECTIONS.items())
+    flags.DEFINE_enum("selection", "any", list(SELECTIONS), f"Windows taken. {rules}.")
+    flags.DEFINE_integer("hop", 4, "Bars from one window to the next.", lower_bound=1)
+    flags.DEFINE_integer("windows_per_song", 0, "Most windows a song; 0: all.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Seed of the draw of windows.", lower_bound=0)
 
 
-def main(argv: list[str]) -> None:
-    """Makes the store and prints what is in it."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
+def main() -> None:
+    """Makes the store, unless it is there, and prints what is in it."""
+    values = flags.FLAGS
     manifest = build_store(
         _source(),
-        _STORE.value,
-        selection=_SELECTION.value,
-        hop=_HOP.value,
-        windows_per_song=_WINDOWS.value,
-        seed=_SEED.value,
+        values.store,
+        selection=values.selection,
+        hop=values.hop,
+        windows_per_song=values.windows_per_song,
+        seed=values.seed,
     )
-    print(f"{_STORE.value}: {manifest['files']:,} files, source {manifest['request']['source']}")
+    print(f"{values.store}: {manifest['files']:,} {manifest['unit']}, source {manifest['request']['source']}")
     for split in SPLITS:
         counts = manifest["splits"][split]
         print(f"  {split:<12}{counts['songs']:>7,} songs {counts['phrases']:>9,} phrases")
     if manifest["left_out"]:
-        print(f"left out (each in {pathlib.Path(_STORE.value) / REPORT}):")
+        print(f"left out (each file in {pathlib.Path(values.store) / REPORT}):")
     for reason, count in manifest["left_out"].items():
         print(f"  {count:>7,} {reason}")
 
 
+def _source() -> Source:
+    """Returns the one source that the flags name, Freedoom without one."""
+    given = [name for name in SOURCES if flags.FLAGS[name].value]
+    if len(given) > 1:
+        raise OptionError(f"{' and '.join(f'--{name}' for name in given)} are given: give one source")
+    if given:
+        return SOURCES[given[0]](flags.FLAGS[given[0]].value)
+    return freedoom(pathlib.Path(flags.FLAGS.store).parent / "freedoom")
+
+
 if __name__ == "__main__":
-    launch(main, StoreError, OSError)
+    launch(define_flags, main, StoreError, OSError)

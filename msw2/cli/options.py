@@ -51,6 +51,12 @@ def define_config() -> None:
             flags.DEFINE_float(field.name, None, text)
 
 
+def define_drawing() -> None:
+    """Defines `--seed` and `--temperature`, for what draws from the prior."""
+    flags.DEFINE_integer("seed", 0, "Seed of the first phrase; the others count on from it.", lower_bound=0)
+    flags.DEFINE_float("temperature", 1.0, "Spread of the prior; 0: only its centres.", lower_bound=0.0)
+
+
 def define_track() -> None:
     """Defines `--track`."""
     flags.DEFINE_string("track", "", f"One of {', '.join(TRACK_NAMES)}; without it, all five.")
@@ -83,15 +89,23 @@ def training_run() -> Run:
         for field in dataclasses.fields(Config)
         if values[field.name].value is not None
     }
-    exists = (pathlib.Path(values.run) / "config.json").exists()
-    base = (
-        Run.open(values.run).config if exists and values.preset is None else preset(values.preset or "tuned")
-    )
+    name = values.preset
+    if (pathlib.Path(values.run) / "config.json").exists():
+        run = Run.open(values.run)
+        if name not in (None, run.preset):
+            raise OptionError(f"the run {run.path} was made with preset {run.preset}, not {name}: use another run")
+        run.require(_override(run.config, overrides))
+        return run
+    name = name or "tuned"
+    config = _override(preset(name), overrides)
+    return Run.create(values.run, config, values.flags_into_string(), name)
+
+
+def _override(config: Config, overrides: dict) -> Config:
     try:
-        config = dataclasses.replace(base, **overrides)
+        return dataclasses.replace(config, **overrides)
     except ValueError as error:
         raise OptionError(str(error)) from error
-    return Run.create(values.run, config, values.flags_into_string())
 
 
 def open_run() -> Run:
@@ -102,6 +116,18 @@ def open_run() -> Run:
 def open_store() -> Store:
     """Returns the store that `--store` names."""
     return Store.open(flags.FLAGS.store)
+
+
+def open_fitting_store(run: Run) -> Store:
+    """Returns the store that `--store` names.
+
+    Raises:
+        OptionError: if its grid is not the run's.
+    """
+    store = open_store()
+    if store.grid != run.config.grid:
+        raise OptionError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+    return store
 
 
 def set_up_device() -> None:

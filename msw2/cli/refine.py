@@ -20,7 +20,7 @@ def main() -> None:
     tracks, run, store = options.chosen_tracks(), options.training_run(), options.open_store()
     check_fit(run, store)
     if len(tracks) > 1:
-        side_by_side.train("refine", tracks)
+        side_by_side.train("refine", [track for track in tracks if not run.has(f"{track}_refiner")])
     elif train_refiner(run, store, tracks[0]):
         stage = f"{tracks[0]}_refiner"
         draw_curves(run.figure(stage), {f"refiner of {tracks[0]}": read_history(run.history(stage))})

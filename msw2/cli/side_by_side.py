@@ -18,14 +18,14 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
 
 
-def train(command: str, tracks: tuple[str, ...]) -> None:
+def train(command: str, tracks: list[str]) -> None:
     """Runs `python -m msw2.cli.<command> --track=...` for each track, with this command's flags.
 
     On a GPU, or on a single core, one after the other.
 
     Args:
         command: `stage1` or `refine`.
-        tracks: names of the tracks.
+        tracks: names of the tracks that are not trained yet.
 
     Raises:
         OptionError: naming the track whose training failed; the others are stopped.

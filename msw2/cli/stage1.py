@@ -3,6 +3,7 @@
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
 from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.runs import stage1_parts
 from msw2.training.stages import check_fit, train_bvae
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     tracks, run, store = options.chosen_tracks(), options.training_run(), options.open_store()
     check_fit(run, store)
     if len(tracks) > 1:
-        side_by_side.train("stage1", tracks)
+        side_by_side.train("stage1", [track for track in tracks if not run.has(*stage1_parts(track))])
     elif train_bvae(run, store, tracks[0]):
         stage = f"{tracks[0]}_bvae"
         draw_curves(run.figure(stage), {f"BVAE of {tracks[0]}": read_history(run.history(stage))})

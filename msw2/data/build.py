@@ -26,9 +26,10 @@ from msw2.music.tracks import TRACK_NAMES
 
 
 class Source(Protocol):
-    """Where songs come from. `kind` is its name, `len()` the number of files or blocks."""
+    """Where songs come from. `kind` is its name, `len()` how many of `unit` there are."""
 
     kind: str
+    unit: str
 
     def __len__(self) -> int: ...
 
@@ -67,8 +68,8 @@ def build_store(
 
     Returns:
         The manifest: format, msw2, tracks, grid, request (source, fingerprint, rules, grid), files,
-        left_out (files for each reason), splits (songs, phrases, bars, steps, sounding_bars, files of each),
-        cells (train: [track][pitch]) and steps (train: the number that `cells` are out of).
+        unit (what these are), left_out (files for each reason), splits (of each songs, phrases, bars, steps,
+        sounding_bars, files), cells (train: [track][pitch]) and steps (train: what `cells` are out of).
 
     Raises:
         StoreError: if another store is there, another process is making it, or nothing usable was found.
@@ -84,9 +85,7 @@ def build_store(
     workers = os.cpu_count() or 1 if workers is None else workers
     with _partial(out) as folder:
         outcomes = source.outcomes(grid, rules, workers)
-        manifest = _write(
-            folder, outcomes, total=len(source), request=request, grid=grid, shard_phrases=shard_phrases
-        )
+        manifest = _write(folder, source, outcomes, request=request, grid=grid, shard_phrases=shard_phrases)
         if _empty(out):
             out.rmdir()
         folder.rename(out)
@@ -134,9 +133,9 @@ def _partial(out: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _write(
     folder: pathlib.Path,
+    source: Source,
     outcomes: Iterator[Outcome],
     *,
-    total: int,
     request: dict,
     grid: Grid,
     shard_phrases: int,
@@ -148,13 +147,15 @@ def _write(
         writers = {split: ShardWriter(folder, split, shard_phrases) for split in SPLITS}
         for writer in writers.values():
             stack.callback(writer.close)
-        for split, song in assigned(_usable(outcomes, report, total)):
+        for split, song in assigned(_usable(outcomes, report, Progress(len(source), source.unit))):
             writers[split].add(song.digest[:16], song.phrases)
             tallies[split].add(song.phrases)
             report.add(song, split)
     if not any(tally.phrases for tally in tallies.values()):
-        reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out().items())
-        raise StoreError(f"none of the {total} files of the source gave a phrase ({reasons or 'no files'})")
+        reasons = (
+            ", ".join(f"{count} {reason}" for reason, count in report.left_out().items()) or "it is empty"
+        )
+        raise StoreError(f"none of the {len(source)} {source.unit} of the source gave a phrase ({reasons})")
     manifest = {
         "format": FORMAT,
         "msw2": msw2.__version__,
@@ -162,6 +163,7 @@ def _write(
         "grid": dataclasses.asdict(grid),
         "request": request,
         "files": len(report.rows),
+        "unit": source.unit,
         "left_out": report.left_out(),
         "splits": {split: tallies[split].summary() | {"files": writers[split].files} for split in SPLITS},
         "cells": tallies["train"].cells.tolist(),
@@ -172,9 +174,8 @@ def _write(
     return manifest
 
 
-def _usable(outcomes: Iterator[Outcome], report: Report, total: int) -> Iterator[Outcome]:
+def _usable(outcomes: Iterator[Outcome], report: Report, progress: Progress) -> Iterator[Outcome]:
     """Yields the outcomes that have phrases, reports the others, and shows how far it is."""
-    progress = Progress(total, "files")
     phrases = 0
     for done, outcome in enumerate(outcomes, start=1):
         if outcome.phrases is None:

@@ -104,6 +104,7 @@ def _wheel(folder: pathlib.Path) -> pathlib.Path:
     if not any(folder.glob(pattern)):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", *WHEEL_TAGS, f"--dest={folder}", WHEEL]
+        print(f"fetching {WHEEL} (39 MB) for Freedoom's songs", file=sys.stderr)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not any(folder.glob(pattern)):
             last = (done.stderr.strip() or "no message").splitlines()[-1]

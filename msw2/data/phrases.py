@@ -13,7 +13,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
@@ -44,7 +44,8 @@ class PhraseFile:
 
     path: pathlib.Path
     phrases: int
-    kind: str = "phrases"
+    kind: ClassVar[str] = "phrases"
+    unit: ClassVar[str] = "blocks"
 
     def __len__(self) -> int:
         return math.ceil(self.phrases / BLOCK)
@@ -164,7 +165,9 @@ def _blocks(pieces: Iterator[np.ndarray], phrases: int) -> Iterator[np.ndarray]:
 def _outcome(number: int, cells: np.ndarray, shape: tuple, grid: Grid) -> Outcome:
     """Packs one block."""
     first = number * BLOCK
-    block = np.zeros((min(BLOCK, shape[0] - first), *shape[1:]), bool)
+    count = min(BLOCK, shape[0] - first)
+    # Each track in one piece of memory, as in music.notes.silence, packs faster.
+    block = np.moveaxis(np.zeros((shape[-1], count, *shape[1:-1]), bool), 0, -1)
     block[tuple(cells)] = True
     first_bars = np.arange(len(block), dtype=np.int64) * grid.bars
     phrases = packing.summarise([block], first_bars, TEMPO, grid)

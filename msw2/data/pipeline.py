@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from msw2.data import packing
 from msw2.data.store import Store
-from msw2.music.grid import Grid
+from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS, track_index
 
 READ = 1024  # records read at a time
@@ -108,6 +108,29 @@ def transpose(cells, shifts):
     return moved * tf.cast(inside, moved.dtype)[:, None]
 
 
+def mix(cells, share, *, is_drum: bool, seed):
+    """Makes new bars of two: of each mixed bar a part is replaced by that part of the next bar in the batch.
+
+    The part is all from a random beat on; on drums, in half of the cases, a random half of the instruments.
+
+    Args:
+        cells: uint8 [bar, step, pitch] of 0 and 1.
+        share: of the bars to mix, 0..1.
+        is_drum: whether pitches are instruments.
+        seed: int64 [2], for stateless draws.
+    """
+    bars, (steps, pitches) = tf.shape(cells)[0], cells.shape[1:]
+    draws = tf.random.stateless_uniform([3, bars], seed=seed)
+    beat = steps // BEATS_PER_BAR
+    cut = beat * (1 + tf.cast(draws[0] * (BEATS_PER_BAR - 1), tf.int32))
+    replaced = tf.broadcast_to((tf.range(steps)[None] >= cut[:, None])[..., None], tf.shape(cells))
+    if is_drum:
+        instruments = tf.random.stateless_uniform([bars, 1, pitches], seed=seed + 1) < 0.5
+        replaced = tf.where(draws[1][:, None, None] < 0.5, instruments, replaced)
+    replaced &= (draws[2] < share)[:, None, None]
+    return tf.where(replaced, tf.roll(cells, 1, axis=0), cells)
+
+
 def to_signed(cells):
     """Maps 0 and 1 to float32 -1 and +1, which the models read."""
     return 2.0 * tf.cast(cells, tf.float32) - 1.0
@@ -118,10 +141,12 @@ def training_batches(
     track: str,
     *,
     batch_size: int,
+    epoch_bars: int,
     seed: int,
     first_epoch: int,
     epochs: int,
     max_shift: int = 0,
+    mixed: float = 0.0,
 ) -> tf.data.Dataset:
     """Returns shuffled batches (bar, bar) of float32 [batch, step, pitch] for the epochs that are left.
 
@@ -129,21 +154,26 @@ def training_batches(
         bars: what to train on.
         track: its track; drums are never transposed.
         batch_size: bars a batch; the last batch of an epoch may be smaller.
+        epoch_bars: bars an epoch; where it is more than there are, an epoch passes over them several times.
         seed: of order and transposition.
         first_epoch: epoch to begin with, 0-based.
         epochs: epoch to end before.
         max_shift: largest transposition, semitones up or down.
+        mixed: share of the bars that are mixed of two, see `mix`.
     """
+    is_drum = TRACKS[track_index(track)].is_drum
     bits = tf.constant(bars.bits)
-    steps = -(-len(bars) // batch_size)
+    steps = -(-epoch_bars // batch_size)
 
     def order(epoch):
-        rows = tf.random.experimental.stateless_shuffle(tf.range(len(bars)), seed=[seed, epoch])
+        # Rows repeat before they are shuffled, so that the passes of one epoch mix.
+        rows = tf.range(epoch_bars) % len(bars)
+        rows = tf.random.experimental.stateless_shuffle(rows, seed=[seed, epoch])
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
     def load(step, rows):
         cells = unpack(tf.gather(bits, rows), bars.grid)
-        if max_shift and not TRACKS[track_index(track)].is_drum:
+        if max_shift and not is_drum:
             shifts = tf.random.stateless_uniform(
                 [tf.shape(rows)[0]],
                 seed=[seed, step],
@@ -152,6 +182,8 @@ def training_batches(
                 dtype=tf.int32,
             )
             cells = transpose(cells, shifts)
+        if mixed:
+            cells = mix(cells, mixed, is_drum=is_drum, seed=tf.stack([tf.constant(seed + 1, tf.int64), step]))
         signed = to_signed(cells)
         return signed, signed
 

@@ -14,16 +14,19 @@ class Progress:
         self._total, self._unit = total, unit
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._start = self._shown = time.monotonic()
+        self._shown = time.monotonic()
+        self._first: tuple[float, int] | None = None  # what comes before the first update is no measure
         self._line = ""
 
     def update(self, done: int, note: str = "") -> None:
         """Tells that `done` units are done; shown if the last line is old enough."""
         now = time.monotonic()
+        self._first = self._first or (now, done)
         if now - self._shown < (EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG):
             return
         self._shown = now
-        left = (now - self._start) / max(done, 1) * max(self._total - done, 0)
+        start, before = self._first
+        left = (now - start) / max(done - before, 1) * max(self._total - done, 0)
         self._show(f"{done:,} of {self._total:,} {self._unit}, {note}about {_clock(left)} left")
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 
@@ -51,11 +52,13 @@ class SongSource:
 
     Attributes:
         kind: the source's name in the manifest.
+        unit: what it is made of.
         read: a module-level function (path, grid) -> Song that raises SongError.
         items: the files, with their digests.
         prepare: called before the first file is read.
     """
 
+    unit: ClassVar[str] = "files"
     kind: str
     read: Callable[[str, Grid], Song]
     items: tuple[Item, ...]

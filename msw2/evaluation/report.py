@@ -55,8 +55,30 @@ def evaluate(
         dataset_cells = dataset_cells or cells
         estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, _quotient(cells, dataset_cells))
     if original is not None:
-        estimates |= _restoration(original, restored, seed, resamples)
+        estimates |= restoration(RESTORED, original, restored, seed=seed, resamples=resamples)
     return Evaluation(estimates, {row: len(phrases) for row, phrases in rows.items()}, seed, resamples)
+
+
+def restoration(
+    row: str, original: np.ndarray, restored: np.ndarray, *, seed: int, resamples: int = 1000
+) -> dict[Key, Estimate]:
+    """Measures F1, precision and recall a track with their means over tracks, and the share of sounding bars kept.
+
+    Args:
+        row: `RESTORED`, or `RESTORED_TRAIN` for songs that the model was trained on.
+        original: bool [phrase, bar, step, pitch, track].
+        restored: the same phrases, restored.
+        seed: of the resampling.
+        resamples: number of bootstrap resamples.
+    """
+    names = ("precision", "recall", "F1")
+    scores = dict(zip(names, metrics.f1_scores(original, restored), strict=True))
+    samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
+    estimates = _estimates(row, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))
+    for name, sample in samples.items():
+        with_mean = Sample(_append_mean(sample.value), _append_mean(sample.draws))
+        estimates |= _estimates(row, name, "correct", (*TRACK_NAMES, MEAN), with_mean)
+    return estimates
 
 
 def write_reports(
@@ -90,20 +112,6 @@ def _estimates(
         Key(row, metric, definition, column): Estimate(*number)
         for column, number in zip(columns, numbers, strict=True)
     }
-
-
-def _restoration(
-    original: np.ndarray, restored: np.ndarray, seed: int, resamples: int
-) -> dict[Key, Estimate]:
-    """F1, precision and recall a track with their means over tracks, and the share of sounding bars kept."""
-    names = ("precision", "recall", "F1")
-    scores = dict(zip(names, metrics.f1_scores(original, restored), strict=True))
-    samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
-    estimates = _estimates(RESTORED, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))
-    for name, sample in samples.items():
-        with_mean = Sample(_append_mean(sample.value), _append_mean(sample.draws))
-        estimates |= _estimates(RESTORED, name, "correct", (*TRACK_NAMES, MEAN), with_mean)
-    return estimates
 
 
 def _append_mean(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import typing
 
 DATASET = "dataset"  # the row that all others are compared with
 RESTORED = "MSR"  # the row that F1, precision and recall belong to
+RESTORED_TRAIN = "MSR-train"  # the same of training songs
 MEAN = "mean"  # the column that holds the mean of the tracks
 
 

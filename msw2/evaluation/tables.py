@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from msw2.evaluation.measures import COLLAPSE, CORRECT, TABLE1, TONAL_DISTANCE, Measure
-from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation
+from msw2.evaluation.results import DATASET, MEAN, RESTORED, RESTORED_TRAIN, Estimate, Evaluation
 from msw2.music import table1
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
@@ -38,7 +38,9 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         _by_measure(evaluation, [TONAL_DISTANCE], TONAL_DISTANCE.columns),
     ]
     if (RESTORED, "F1", "correct", MEAN) in evaluation.estimates:
-        parts += ["## Restored against original, cell by cell (%)", _restoration(evaluation)]
+        parts += ["## Restored against original, cell by cell (%)", _restoration(evaluation, RESTORED)]
+    if (RESTORED_TRAIN, "F1", "correct", MEAN) in evaluation.estimates:
+        parts += ["## The same for training songs (%)", _restoration(evaluation, RESTORED_TRAIN)]
     parts += ["## Has a track collapsed?", _collapse(evaluation)]
     return "\n\n".join(parts) + "\n"
 
@@ -113,11 +115,11 @@ def _lines(
     return lines
 
 
-def _restoration(evaluation: Evaluation) -> str:
+def _restoration(evaluation: Evaluation, row: str) -> str:
     scores = ("F1", "precision", "recall")
     lines = []
     for column in (*TRACK_NAMES, MEAN):
-        estimates = [evaluation.estimates[RESTORED, score, "correct", column] for score in scores]
+        estimates = [evaluation.estimates[row, score, "correct", column] for score in scores]
         lines.append([column, *(_text(estimate, 100) for estimate in estimates)])
     return _table(["track", *scores], lines)
 

@@ -18,7 +18,7 @@ class Sampling(keras.layers.Layer):
     """
 
     def __init__(self, sigma: str, epsilon_std: float, seed: int, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.sigma = sigma
         self.epsilon_std = epsilon_std
         self.seed = seed
@@ -78,7 +78,7 @@ class Standardise(keras.layers.Layer):
     """
 
     def __init__(self, inverse: bool = False, **kwargs):
-        super().__init__(dtype="float32", trainable=False, **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.inverse = inverse
 
     def build(self, input_shape):

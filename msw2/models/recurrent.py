@@ -1,10 +1,16 @@
 """How an LSTM is computed: the only module that knows.
 
 `LSTM` has the weights of `keras.layers.LSTM` (names, shapes, order, gates i-f-c-o) and its results. On a CPU
-Keras runs the cell step by step in a while loop, some twenty small operations a step. TensorFlow has one
-operation, with its gradient, for the whole sequence (`BlockLSTM`, a kernel of stock TensorFlow and of TF
-Serving); this layer uses it where it computes the same thing, and Keras's own way (cuDNN on a GPU) elsewhere.
+Keras runs the cell in a while loop, some twenty small operations a step. Here, on TensorFlow:
+
+* in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too);
+* in training, the steps are unrolled, all inputs are projected at once, the cell's arithmetic is one compiled
+  kernel a step, and the gradient of the weights is one product at the end instead of one a step.
+
+Elsewhere (GPUs, other backends, released gates) it is Keras's own way, cuDNN where that applies.
 """
+
+import functools
 
 import keras
 from keras import ops
@@ -19,13 +25,13 @@ GATES = {"sigmoid": "sigmoid", "hard_sigmoid": released_hard_sigmoid}
 
 
 class LSTM(keras.layers.LSTM):
-    """`keras.layers.LSTM`, fused on CPUs.
+    """`keras.layers.LSTM`, faster on CPUs.
 
     Args:
         units: size of the state.
         gates: `sigmoid`, or `hard_sigmoid` (Keras 2.1.6's, of slope 0.2).
-        fused: whether the fused operation may be used; None: if this process runs on a CPU. A model that
-            is exported from a machine with a GPU is built with True, so that no cuDNN operation is baked in.
+        fused: whether the fast ways may be used; None: if this process runs on a CPU. A model that is
+            exported from a machine with a GPU is built with True, so that no cuDNN operation is baked in.
         **kwargs: as for `keras.layers.LSTM`.
     """
 
@@ -40,17 +46,15 @@ class LSTM(keras.layers.LSTM):
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
-        hidden = _block_lstm(
-            ops.transpose(sequences, (1, 0, 2)),
-            ops.concatenate([self.cell.kernel, self.cell.recurrent_kernel], axis=0),
-            self.cell.bias,
-        )
+        sequences = ops.transpose(sequences, (1, 0, 2))
+        run = _unrolled_lstm if training and sequences.shape[0] is not None else _block_lstm
+        hidden = run(sequences, self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         return ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
 
     def _can_fuse(self) -> bool:
         if keras.backend.backend() != "tensorflow" or self.gates != "sigmoid":
             return False
-        if self.compute_dtype not in ("float32", "float16"):  # what the kernel is compiled for
+        if self.compute_dtype != "float32":
             return False
         return _on_cpu() if self.fused is None else self.fused
 
@@ -67,34 +71,97 @@ def _on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _block_lstm(sequences, kernel, bias):
+def _block_lstm(sequences, kernel, recurrent_kernel, bias):
     """One LSTM over [step, batch, feature], all steps in one operation; returns [step, batch, unit].
 
-    `kernel` is [feature + unit, 4 * unit] in Keras's order of gates. `BlockLSTM` wants i-c-f-o. Its successor
-    `BlockLSTMV2` takes Keras's order as it is, but its gradient is wrong (TensorFlow 2.21).
+    `BlockLSTM` wants the gates in the order i-c-f-o. Its successor `BlockLSTMV2` takes Keras's order as it is,
+    but its gradient is wrong (TensorFlow 2.21).
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    steps, batch = tf.shape(sequences)[0], tf.shape(sequences)[1]
-    units = kernel.shape[-1] // 4
-    state = tf.zeros([batch, units], sequences.dtype)
-    unused = tf.zeros([units], sequences.dtype)  # peepholes
+    def icfo(weights):
+        i, f, c, o = tf.split(weights, 4, axis=-1)
+        return tf.concat([i, c, f, o], axis=-1)
+
+    units = recurrent_kernel.shape[0]
+    state = tf.zeros([tf.shape(sequences)[1], units])
+    unused = tf.zeros([units])  # peepholes
     return tf.raw_ops.BlockLSTM(
-        seq_len_max=tf.cast(steps, tf.int64),
+        seq_len_max=tf.cast(tf.shape(sequences)[0], tf.int64),
         x=sequences,
         cs_prev=state,
         h_prev=state,
-        w=_gates_icfo(tf, tf.cast(kernel, sequences.dtype)),
+        w=icfo(tf.concat([kernel, recurrent_kernel], axis=0)),
         wci=unused,
         wcf=unused,
         wco=unused,
-        b=_gates_icfo(tf, tf.cast(bias, sequences.dtype)),
+        b=icfo(tf.convert_to_tensor(bias)),
         forget_bias=0.0,  # Keras has it in the bias already
         cell_clip=-1.0,
         use_peephole=False,
     ).h
 
 
-def _gates_icfo(tf, weights):
-    i, f, c, o = tf.split(weights, 4, axis=-1)
-    return tf.concat([i, c, f, o], axis=-1)
+def _unrolled_lstm(sequences, kernel, recurrent_kernel, bias):
+    """The same, for training: fast with its gradient, at the price of a larger graph."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    projected = tf.tensordot(sequences, tf.convert_to_tensor(kernel), 1) + bias
+    return _recurrence()(projected, tf.convert_to_tensor(recurrent_kernel))
+
+
+@functools.cache
+def _recurrence():
+    """Returns the recurrent part of an LSTM with its gradient written out.
+
+    A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
+    [step, batch, unit]. Made on first use, because importing this module must not import TensorFlow.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    @tf.function(jit_compile=True)
+    def forward(preactivations, cell):
+        i, f, c, o = tf.split(preactivations, 4, axis=-1)
+        i, f, c, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(c), tf.sigmoid(o)
+        new = f * cell + i * c
+        squashed = tf.tanh(new)
+        return tf.concat([i, f, c, o], axis=-1), new, squashed, o * squashed
+
+    @tf.function(jit_compile=True)
+    def backward(d_hidden, d_cell, gates, cell, squashed):
+        i, f, c, o = tf.split(gates, 4, axis=-1)
+        d_cell += d_hidden * o * (1 - squashed * squashed)
+        d_gates = [
+            d_cell * c * i * (1 - i),
+            d_cell * cell * f * (1 - f),
+            d_cell * i * (1 - c * c),
+            d_hidden * squashed * o * (1 - o),
+        ]
+        return tf.concat(d_gates, axis=-1), d_cell * f
+
+    @tf.custom_gradient
+    def run(projected, kernel):
+        inputs = tf.unstack(projected)
+        zeros = tf.zeros_like(inputs[0][:, : kernel.shape[0]])
+        hidden, cells, saved = [zeros], [zeros], []
+        for step in inputs:
+            gates, cell, squashed, state = forward(step + tf.matmul(hidden[-1], kernel), cells[-1])
+            saved.append((gates, cells[-1], squashed))
+            cells.append(cell)
+            hidden.append(state)
+
+        def gradient(d_states):
+            d_hidden, d_cell, d_projected = zeros, zeros, []
+            for d_state, tape in zip(reversed(tf.unstack(d_states)), reversed(saved), strict=True):
+                d_gates, d_cell = backward(d_state + d_hidden, d_cell, *tape)
+                d_hidden = tf.matmul(d_gates, kernel, transpose_b=True)
+                d_projected.append(d_gates)
+            d_projected = tf.stack(d_projected[::-1])
+            # One product over all steps and rows, in place of a sum of one for each step.
+            rows = tf.reshape(tf.stack(hidden[:-1]), [-1, kernel.shape[0]])
+            d_rows = tf.reshape(d_projected, [-1, kernel.shape[1]])
+            return d_projected, tf.matmul(rows, d_rows, transpose_a=True)
+
+        return tf.stack(hidden[1:]), gradient
+
+    return run

@@ -4,6 +4,7 @@ A BVAE runs it over the steps of a bar, the MFG-VAE over the tracks of a band (S
 """
 
 import keras
+from keras import ops
 
 from msw2.models import losses
 from msw2.models.layers import RepeatWithPosition
@@ -79,6 +80,7 @@ class VRAE(keras.Model):
         """Returns the loss of a batch; `y` is what `output` should be, [batch, step, feature]."""
         nll = self._nll(y, y_pred["output"])
         kl = losses.kl_divergence(y_pred["moments"])
+        bars = ops.cast(ops.shape(y)[0], "float32")  # the last batch of an epoch may be smaller
         for metric, value in zip(self._terms, (nll, kl), strict=True):
-            metric.update_state(value)
+            metric.update_state(value, sample_weight=bars)
         return nll + self._kl_weight * kl

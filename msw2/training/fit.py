@@ -138,6 +138,7 @@ def fit(model: keras.Model, batches, *, epochs: int, steps: int, validation, res
         steps_per_epoch=steps,
         validation_data=validation,
         callbacks=[resume, Progress(label, epochs)],
+        shuffle=False,  # the dataset is; Keras warns otherwise
         verbose=0,
     )
 

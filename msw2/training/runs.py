@@ -25,10 +25,12 @@ class Run:
     Attributes:
         path: the directory.
         config: every field, resolved.
+        preset: name of the preset that the config began with.
     """
 
     path: pathlib.Path
     config: Config
+    preset: str = ""
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Run":
@@ -45,18 +47,20 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
         try:
-            return cls(path, Config(**fields))
-        except (TypeError, ValueError) as error:
+            preset = fields.pop("preset", "")
+            return cls(path, Config(**fields), preset)
+        except (AttributeError, TypeError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
     @classmethod
-    def create(cls, path: str | os.PathLike, config: Config, flags: str = "") -> "Run":
+    def create(cls, path: str | os.PathLike, config: Config, flags: str = "", preset: str = "") -> "Run":
         """Opens the run, or makes it if there is none yet.
 
         Args:
             path: its directory.
             config: what it must be.
             flags: the flags it was asked for with, kept in flags.txt.
+            preset: name of the preset that the config began with.
 
         Raises:
             RunError: if there is a run with another config.
@@ -69,8 +73,9 @@ class Run:
         with replacing(path / "flags.txt") as temporary:
             temporary.write_text(flags, "utf-8")
         with replacing(path / "config.json") as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", "utf-8")
-        return cls(path, config)
+            fields = {"preset": preset, **dataclasses.asdict(config)}
+            temporary.write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
+        return cls(path, config, preset)
 
     def require(self, config: Config) -> None:
         """Checks that this run is of the given config.

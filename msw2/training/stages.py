@@ -207,19 +207,23 @@ def _fit_bars(run: Run, store: Store, model: keras.Model, track: str, bars, *, s
     """Fits a compiled view whose input and target are a track's bars."""
     config, resume = run.config, _resume(run, store, stage)
     validation = _bars(run, store, "validation", track)
+    # Every track gets the same number of steps: one that is often silent passes over its bars more often.
+    epoch_bars = max(len(bars), min(store.count("train") * store.grid.bars, config.train_bars or 2**31))
     fit(
         model,
         lambda first: pipeline.training_batches(
             bars,
             track,
             batch_size=config.batch_size,
+            epoch_bars=epoch_bars,
             seed=part_seed(config, stage),
             first_epoch=first,
             epochs=epochs,
             max_shift=config.transpose,
+            mixed=config.mixed_bars,
         ),
         epochs=epochs,
-        steps=-(-len(bars) // config.batch_size),
+        steps=-(-epoch_bars // config.batch_size),
         validation=pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None,
         resume=resume,
         label=stage,

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -155,20 +156,25 @@ def test_worker_processes_give_the_same_bytes(tmp_path, folder):
         assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes(), path.name
 
 
-def _crash_on_the_third(path, grid):
-    from msw2.music.midi import read_song  # noqa: PLC0415 - runs in a worker process
+CRASHING_READER = """
+import os
+from msw2.music.midi import read_song
 
+def read(path, grid):
     if path.endswith("good-2.mid"):
         os._exit(9)
     if path.endswith("good-4.mid"):
         raise RecursionError("a reader's own fault")
     return read_song(path, grid)
+"""
 
 
-def test_a_file_that_kills_its_reader_is_reported_and_the_run_goes_on(tmp_path, write_songs):
+def test_a_file_that_kills_its_reader_is_reported_and_the_run_goes_on(tmp_path, write_songs, monkeypatch):
     folder = write_songs({f"good-{seed}.mid": song(8, seed) for seed in range(6)})
-    source = SongSource("midi", _crash_on_the_third, midi_folder(folder).items)
-    _build(source, tmp_path / "store", workers=2)
+    (tmp_path / "crashing_reader.py").write_text(CRASHING_READER)
+    monkeypatch.syspath_prepend(tmp_path)  # worker processes inherit it
+    reader = importlib.import_module("crashing_reader").read
+    _build(SongSource("midi", reader, midi_folder(folder).items), tmp_path / "store", workers=2)
     reasons = {name: row["reason"] for name, row in _report(tmp_path / "store").items() if row["reason"]}
     assert reasons == {
         "good-2.mid": "reader crashed",
@@ -197,7 +203,7 @@ def test_a_selection_that_nothing_passes_is_an_error_that_says_so(tmp_path, writ
 
 def test_an_empty_folder_is_an_error_that_says_so(tmp_path):
     (tmp_path / "songs").mkdir()
-    with pytest.raises(StoreError, match=r"none of the 0 files of the source gave a phrase \(no files\)"):
+    with pytest.raises(StoreError, match=r"none of the 0 files of the source gave a phrase \(it is empty\)"):
         _build(midi_folder(tmp_path / "songs"), tmp_path / "store")
     with pytest.raises(StoreError, match="does not exist"):
         midi_folder(tmp_path / "none")

@@ -8,25 +8,19 @@ import pytest
 import msw2
 from msw2.data.workers import map_in_order
 
-
-def _square_or_die(number):
-    if number in {3, 7}:
-        os._exit(1)
-    return number * number
-
-
-def _square(number):
-    return number * number
+# Tasks are built-in functions: worker processes do not know this file.
+DIE = "__import__('os')._exit(1)"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_results_come_in_order(workers):
-    assert list(map_in_order(_square, range(40), workers)) == [(n, n * n) for n in range(40)]
+    assert list(map_in_order(bin, range(40), workers)) == [(n, bin(n)) for n in range(40)]
 
 
 def test_a_dying_worker_costs_only_the_item_it_died_on():
-    found = dict(map_in_order(_square_or_die, range(20), 2))
-    assert found == {n: None if n in {3, 7} else n * n for n in range(20)}
+    items = [DIE if number in {3, 17} else f"{number} * 7" for number in range(20)]
+    results = [None if number in {3, 17} else number * 7 for number in range(20)]
+    assert list(map_in_order(eval, items, 2)) == list(zip(items, results, strict=True))
 
 
 def test_items_are_taken_a_few_at_a_time():
@@ -37,8 +31,8 @@ def test_items_are_taken_a_few_at_a_time():
             taken.append(number)
             yield number
 
-    results = map_in_order(_square, items(), 1)
-    assert next(results) == (0, 0)
+    results = map_in_order(bin, items(), 1)
+    assert next(results) == (0, "0b0")
     assert len(taken) < 20
     results.close()
 

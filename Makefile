@@ -1,0 +1,89 @@
+# What each target runs is `python -m msw2.cli.<target>`; what it needs and is missing is made first.
+RECIPE ?= tuned
+RUN    ?= runs/$(RECIPE)
+DATA   ?= data/store
+TRACK  ?=
+MIDI   ?=
+LPD    ?=
+NPZ    ?=
+FLAGS  ?=
+PYTHON ?= python3
+
+PY     := .venv/bin/python
+TRACKS := drums piano guitar bass strings
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo test lint clean
+
+# Weights of the run that a target needs; those that are not there name the target that makes them.
+weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
+missing    = $(filter-out $(wildcard $(RUN)/weights/*),$(call weights,$(1)))
+BVAES     := $(foreach t,$(or $(TRACK),$(TRACKS)),$(t)_encoder $(t)_decoder)
+ALL_BVAES := $(foreach t,$(TRACKS),$(t)_encoder $(t)_decoder)
+REFINERS  := $(foreach t,$(TRACKS),$(t)_refiner)
+TRAINED    = $(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REFINERS)),refine) \
+             $(if $(call missing,mfg_encoder mfg_decoder),stage2)
+
+# FLAGS go to what was asked for; trainings that are made on the way share those of the asked training.
+asked      = $(if $(filter $(1),$(MAKECMDGOALS)),$(FLAGS))
+TRAIN      = --flagfile=experiments/$(RECIPE).flags --run=$(RUN) --store=$(DATA)
+TRAIN_FLAGS = $(call asked,stage1 refine stage2)
+
+help:
+	@echo 'make demo                 everything, from nothing, in minutes: music, tables, a SavedModel'
+	@echo 'make test                 the tests'
+	@echo 'make data                 songs -> $(DATA)   [MIDI=folder | LPD=folder | NPZ=file]'
+	@echo 'make stage1 [TRACK=drums] the BVAEs          (all five without TRACK)'
+	@echo 'make refine [TRACK=drums] the refiners'
+	@echo 'make stage2               the MFG-VAE'
+	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
+	@echo 'make eval | figures       tables and pictures'
+	@echo 'make export | serve       the SavedModel, TF Serving'
+	@echo 'make lint | clean'
+	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  FLAGS'
+
+.venv/installed: setup.cfg setup.py
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+install: .venv/installed
+
+DATA_FLAGS = $(if $(MIDI),--midi='$(MIDI)') $(if $(LPD),--lpd='$(LPD)') $(if $(NPZ),--npz='$(NPZ)')
+
+data: install
+	$(PY) -m msw2.cli.data --store=$(DATA) $(DATA_FLAGS) $(call asked,data)
+
+STORE = $(if $(wildcard $(DATA)/manifest.json),,data)
+
+stage1: install $(STORE)
+	$(PY) -m msw2.cli.stage1 $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(TRAIN_FLAGS)
+
+refine: install $(STORE) $(if $(call missing,$(BVAES)),stage1)
+	$(PY) -m msw2.cli.refine $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(TRAIN_FLAGS)
+
+stage2: install $(STORE) $(if $(call missing,$(ALL_BVAES)),stage1)
+	$(PY) -m msw2.cli.stage2 $(TRAIN) $(TRAIN_FLAGS)
+
+generate export figures: install $(TRAINED)
+	$(PY) -m msw2.cli.$@ --run=$(RUN) $(call asked,$@)
+
+restore eval: install $(STORE) $(TRAINED)
+	$(PY) -m msw2.cli.$@ --run=$(RUN) --store=$(DATA) $(call asked,$@)
+
+serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)
+	$(PY) -m msw2.cli.serve --run=$(RUN) $(call asked,$@)
+
+demo: install
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1 refine stage2 generate restore eval export figures
+
+test: install
+	$(PY) -m pytest
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

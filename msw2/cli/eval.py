@@ -1,0 +1,85 @@
+"""`make eval`: how far what a run makes is from the songs that it has not heard.
+
+Rows: the held-out phrases (dataset), generated without refine (MSG1), generated (MSG2), restored (MSR).
+"""
+
+import time
+
+import numpy as np
+from absl import flags
+
+from msw2.cli import options
+from msw2.cli.launch import OptionError, launch
+from msw2.data.store import SPLITS, Store
+from msw2.evaluation.report import evaluate, restoration, write_reports
+from msw2.evaluation.results import DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
+from msw2.evaluation.sampling import Sampler
+from msw2.music.tracks import DRUMS, TRACK_NAMES
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_run()
+    options.define_store()
+    options.define_drawing()
+    flags.DEFINE_enum("split", "test", SPLITS, "Split of the held-out songs.")
+    flags.DEFINE_integer("phrases", 1000, "Phrases to generate for each of MSG1 and MSG2.", lower_bound=1)
+    flags.DEFINE_integer("held_out", 5000, "Most held-out phrases to measure; 0: all.", lower_bound=0)
+    flags.DEFINE_integer("train_phrases", 500, "Most training phrases to restore; 0: all.", lower_bound=0)
+    flags.DEFINE_integer("resamples", 1000, "Bootstrap resamples.", lower_bound=1)
+
+
+def main() -> None:
+    """Writes `<run>/eval/table1.md` and `metrics.csv`, and prints the main figures."""
+    options.set_up_device()
+    values, run, start = flags.FLAGS, options.open_run(), time.monotonic()
+    store = options.open_fitting_store(run)
+    heard = _phrases(store, "train", values.train_phrases)
+    unheard = _phrases(store, values.split, values.held_out)
+    sampler = Sampler(*run.load_sandwich())
+    drawing = {"seed": values.seed, "temperature": values.temperature}
+    rows = {
+        DATASET: unheard,
+        "MSG1": sampler.generate(values.phrases, refined=False, **drawing),
+        "MSG2": sampler.generate(values.phrases, **drawing),
+        RESTORED: sampler.restore(unheard),
+    }
+    resampling = {"seed": values.seed, "resamples": values.resamples}
+    evaluation = evaluate(rows, store.grid, original=unheard, restored=rows[RESTORED], **resampling)
+    evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
+    table, measured = write_reports(
+        run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
+    )
+    _print(evaluation, values.split)
+    print(f"seed {values.seed}, temperature {values.temperature:g}; {time.monotonic() - start:.0f} s")
+    print(f"{table} and {measured}")
+
+
+def _phrases(store: Store, split: str, limit: int) -> np.ndarray:
+    """Returns the phrases of a split, at most `limit` of them (0: all)."""
+    count = store.count(split)
+    if not count:
+        raise OptionError(f"the store {store.path} has no phrases in its split {split}")
+    if limit and count > limit:
+        print(f"the first {limit:,} of {count:,} phrases of {split} are used")
+    return store.load(split, limit or None)
+
+
+def _print(evaluation: Evaluation, split: str) -> None:
+    """Prints what a glance should see: does it restore, does any track fall silent, how full is it."""
+    print(f"{'':26}" + "".join(f"{name:>10}" for name in (*TRACK_NAMES, MEAN)))
+    for title, row in ((f"F1 % restored, {split}", RESTORED), ("F1 % restored, train", RESTORED_TRAIN)):
+        _print_line(evaluation, title, row, "F1", 100)
+    for row in evaluation.phrases:
+        _print_line(evaluation, f"cells a bar, {row}", row, "cells", 1)
+    kept = evaluation.estimates[RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS]].mean
+    print(f"restored drums sound in {100 * kept:.1f} % of the bars in which the original has drums")
+
+
+def _print_line(evaluation: Evaluation, title: str, row: str, metric: str, scale: float) -> None:
+    found = [evaluation.estimates.get((row, metric, "correct", column)) for column in (*TRACK_NAMES, MEAN)]
+    print(f"{title:26}" + "".join("" if each is None else f"{scale * each.mean:10.1f}" for each in found))
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, *options.USER_ERRORS)

@@ -1,0 +1,27 @@
+"""`make export`: writes the SavedModel of a run for TF Serving, and checks it before it is published."""
+
+import tensorflow as tf
+from absl import flags
+
+from msw2.cli import options
+from msw2.cli.launch import launch
+from msw2.serving.export import ExportError, export_run
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_run()
+    flags.DEFINE_integer("version", 1, "Number of the version; a server takes the highest.", lower_bound=1)
+
+
+def main() -> None:
+    """Writes `<run>/export/msw2/<version>`."""
+    tf.config.set_visible_devices([], "GPU")  # what is traced on a CPU runs on both
+    options.set_up_device()
+    folder = export_run(options.open_run(), flags.FLAGS.version)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 2**20:.1f} MB; every signature answers as the model does")
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, ExportError, *options.USER_ERRORS)

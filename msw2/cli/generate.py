@@ -1,0 +1,50 @@
+"""`make generate`: writes songs of a trained run, made from nothing.
+
+A song is some phrases one after another. A phrase with a bar in which no track sounds is left out, and the one
+of the next seed takes its place.
+"""
+
+from absl import flags
+
+from msw2.cli import options
+from msw2.cli.launch import OptionError, launch
+from msw2.cli.songs import write_files
+from msw2.evaluation.sampling import Sampler, SilenceError
+from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
+from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_run()
+    options.define_drawing()
+    flags.DEFINE_integer("songs", 8, "Songs to write.", lower_bound=1)
+    flags.DEFINE_integer("phrases", 4, "Phrases a song, of four bars each.", lower_bound=1, upper_bound=256)
+    # A model of pianorolls knows no tempo; this is the one that LPD's authors give to music without one.
+    flags.DEFINE_float("tempo", DEFAULT_TEMPO, "Beats a minute.")
+
+
+def main() -> None:
+    """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png` and so on."""
+    values = flags.FLAGS
+    if not MIN_TEMPO <= values.tempo <= MAX_TEMPO:
+        raise OptionError(f"tempo {values.tempo} is not in {MIN_TEMPO:g}..{MAX_TEMPO:g} beats a minute")
+    options.set_up_device()
+    run = options.open_run()
+    sampler = Sampler(*run.load_sandwich())
+    songs, seeds = sampler.compose(
+        values.songs, values.phrases, seed=values.seed, temperature=values.temperature
+    )
+    folder = run.path / "samples" / "generated"
+    for index, (phrases, used) in enumerate(zip(songs, seeds, strict=True)):
+        title = f"generated, seeds {used[0]} to {used[-1]}"
+        name = f"song-{index:03}"
+        write_files(folder, name, join_phrases(phrases), sampler.grid, values.tempo, title=title)
+    left_out = int(seeds[-1, -1]) + 1 - values.seed - seeds.size
+    print(f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}")
+    if left_out:
+        print(f"{left_out} phrases with a silent bar were left out")
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, SilenceError, *options.USER_ERRORS)

@@ -1,0 +1,74 @@
+"""`make restore`: takes songs through the whole model and back, and writes what comes out.
+
+Of a store's song: its phrases that do not overlap, in the order of their bars. Of a MIDI file: all of it.
+"""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from absl import flags
+
+from msw2.cli import options
+from msw2.cli.launch import OptionError, launch
+from msw2.cli.songs import write_files
+from msw2.data.store import SPLITS, StoredSong
+from msw2.evaluation.sampling import Sampler
+from msw2.music.midi import SongError, read_song
+from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.training.runs import Run
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_run()
+    options.define_store()
+    flags.DEFINE_string("midi", None, "A MIDI file to restore, instead of songs of the store.")
+    flags.DEFINE_integer("songs", 8, "Most songs of the store to restore.", lower_bound=1)
+    flags.DEFINE_enum("split", "test", SPLITS, "Split of the store to take them from.")
+
+
+def main() -> None:
+    """Writes `<run>/samples/restored/<name>.mid`, `.npz`, `.png` and `<name>-original.mid`."""
+    options.set_up_device()
+    run = options.open_run()
+    songs = list(_songs(run))
+    sampler = Sampler(*run.load_sandwich())
+    folder = run.path / "samples" / "restored"
+    for name, original, tempo in songs:
+        restored = join_phrases(sampler.restore(cut_phrases(original, sampler.grid)))
+        restored = restored[: len(original)]  # the last phrase is padded
+        write_files(folder, name, restored, sampler.grid, tempo, title="restored", original=original)
+    print(f"{len(songs)} songs restored: {folder}")
+
+
+def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Yields (name, bool [step, pitch, track], tempo) of what is asked for."""
+    values, grid = flags.FLAGS, run.config.grid
+    if values.midi:
+        path = pathlib.Path(values.midi)
+        try:
+            song = read_song(path, grid)
+        except SongError as error:
+            raise OptionError(f"{path}: {error}") from error
+        yield path.stem, song.pianoroll, song.tempo
+        return
+    store = options.open_fitting_store(run)
+    if not store.count(values.split):
+        raise OptionError(f"the store {store.path} has no songs in its split {values.split}: give another --split")
+    for _, song in zip(range(values.songs), store.songs(values.split), strict=False):
+        yield song.name, join_phrases(song.phrases[apart(song, grid.bars)]), song.tempo
+
+
+def apart(song: StoredSong, bars: int) -> list[int]:
+    """Returns which phrases of a song to take so that none overlap, in the order of their bars."""
+    chosen, end = [], 0
+    for index in np.argsort(song.bars, kind="stable"):
+        if song.bars[index] >= end:
+            chosen.append(int(index))
+            end = song.bars[index] + bars
+    return chosen
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, *options.USER_ERRORS)

@@ -1,0 +1,202 @@
+"""A trained sandwich at work on phrases: generate, encode, decode, restore.
+
+Every function treats a phrase by itself. A matrix product may add up a row in another order when the batch has
+another size, and a cell at the threshold would flip; so phrases pass through in chunks of one fixed size, the
+last one padded, and the same phrase gives the same bytes alone or in any batch.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from msw2.data.pipeline import to_signed
+from msw2.models.prior import Prior
+from msw2.models.sandwich import Sandwich
+from msw2.music.tracks import TRACK_NAMES
+
+CHUNK = 16  # phrases: 64 bars keep two cores busy
+BATCH = 256  # phrases in memory at a time as tensors
+THRESHOLD = 0.5  # Section V.B: a cell is on where the refiner says so at least as likely as not
+ATTEMPTS = 8  # phrases drawn for one that is wanted, before generation is given up
+
+
+class SilenceError(Exception):
+    """A model that hardly makes a phrase without a silent bar; the message is one sentence for the user."""
+
+
+class PhraseFunctions:
+    """The functions of the SavedModel contract (DESIGN section 8), as tensors of phrases; see `Sampler` for arrays.
+
+    Latents are float32 [phrase, bar, MFG latent], pianorolls bool [phrase, bar, step, pitch, track].
+
+    Args:
+        sandwich: the trained whole.
+        prior: what `generate` draws from.
+        chunk: phrases that are computed together.
+    """
+
+    def __init__(self, sandwich: Sandwich, prior: Prior, *, chunk: int = CHUNK):
+        self.config = sandwich.config
+        self._sandwich = sandwich
+        self._prior = prior
+        self._chunk = chunk
+
+    @property
+    def phrase_shape(self) -> tuple[int, int, int, int]:
+        """(bars, steps, pitches, tracks) of a phrase."""
+        return (*self.config.grid.phrase_shape, len(TRACK_NAMES))
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(bars, MFG latent) of a phrase's latents."""
+        return (self.config.bars, self.config.mfg_latent)
+
+    def generate(self, seed, temperature, *, refined: bool = True):
+        """Maps seeds, int64 [phrase], and temperatures, float32 [phrase], to pianorolls."""
+
+        def make(seed, temperature):
+            return self._decode(self._prior.sample(seed, temperature), refined)
+
+        return in_chunks(make, seed, temperature, size=self._chunk, dtype=tf.bool)
+
+    def encode(self, pianoroll):
+        """Maps pianorolls to latents, the means of the MFG-VAE."""
+        return in_chunks(self._encode, pianoroll, size=self._chunk, dtype=tf.float32)
+
+    def decode(self, latent, *, refined: bool = True):
+        """Maps latents to pianorolls."""
+        return in_chunks(lambda x: self._decode(x, refined), latent, size=self._chunk, dtype=tf.bool)
+
+    def restore(self, pianoroll, *, refined: bool = True):
+        """Maps pianorolls to pianorolls, through the means of both levels."""
+
+        def make(pianoroll):
+            return self._decode(self._encode(pianoroll), refined)
+
+        return in_chunks(make, pianoroll, size=self._chunk, dtype=tf.bool)
+
+    def _encode(self, pianoroll):
+        bars = to_signed(tf.reshape(pianoroll, [-1, *self.phrase_shape[1:]]))
+        return tf.reshape(self._sandwich.encode(bars), [-1, *self.latent_shape])
+
+    def _decode(self, latent, refined: bool):
+        bars = tf.reshape(latent, [-1, self.config.mfg_latent])
+        probability = self._sandwich.decode(bars, refined=refined)
+        return tf.reshape(probability >= THRESHOLD, [-1, *self.phrase_shape])
+
+
+def in_chunks(function, *rows, size: int, dtype):
+    """Applies a function of batches in chunks of one fixed size, in the graph.
+
+    Args:
+        function: from tensors [size, ...] to one tensor [size, ...].
+        *rows: tensors [row, ...] of the same number of rows, any number.
+        size: rows a chunk.
+        dtype: of the result.
+
+    Returns:
+        [row, ...], what `function` makes of each row.
+    """
+    count = tf.shape(rows[0])[0]
+    missing = -count % size
+
+    def chunked(tensor):
+        padded = tf.pad(tensor, [[0, missing]] + [[0, 0]] * (len(tensor.shape) - 1))
+        return tf.reshape(padded, [-1, size, *tensor.shape[1:]])
+
+    chunks = tuple(chunked(tensor) for tensor in rows)
+    made = tf.map_fn(lambda chunk: function(*chunk), chunks, fn_output_signature=dtype)
+    return tf.reshape(made, [-1, *made.shape[2:]])[:count]
+
+
+class Sampler:
+    """`PhraseFunctions` for NumPy arrays of any length.
+
+    Args:
+        sandwich: the trained whole.
+        prior: what `generate` draws from.
+    """
+
+    def __init__(self, sandwich: Sandwich, prior: Prior):
+        functions = PhraseFunctions(sandwich, prior)
+        self.grid = functions.config.grid
+        self._shape = functions.phrase_shape
+        specs = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
+        self._generate = {
+            refined: tf.function(lambda s, t, r=refined: functions.generate(s, t, refined=r), specs)
+            for refined in (True, False)
+        }
+        spec = (tf.TensorSpec([None, *self._shape], tf.bool),)
+        self._restore = {
+            refined: tf.function(lambda p, r=refined: functions.restore(p, refined=r), spec)
+            for refined in (True, False)
+        }
+
+    def generate(self, phrases: int, *, seed: int, temperature: float, refined: bool = True) -> np.ndarray:
+        """Makes phrases from nothing; the i-th has seed `seed + i` and does not depend on the others.
+
+        Args:
+            phrases: how many.
+            seed: of the first phrase.
+            temperature: 1 for the prior as fitted, less for what is nearer to the centres.
+            refined: whether the refiners have the last word (MSG2 of Table I), or the BVAEs (MSG1).
+
+        Returns:
+            bool [phrase, bar, step, pitch, track].
+        """
+        seeds = np.arange(seed, seed + phrases, dtype=np.int64)
+        temperatures = np.full(phrases, temperature, np.float32)
+        return self._batched(self._generate[refined], seeds, temperatures)
+
+    def restore(self, phrases: np.ndarray, *, refined: bool = True) -> np.ndarray:
+        """Takes phrases through the whole sandwich, by posterior means.
+
+        Args:
+            phrases: bool [phrase, bar, step, pitch, track].
+            refined: as for `generate`.
+
+        Returns:
+            bool, same shape.
+        """
+        return self._batched(self._restore[refined], phrases)
+
+    def compose(
+        self, songs: int, phrases: int, *, seed: int, temperature: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Makes songs of phrases in which no bar is silent in all tracks.
+
+        Phrases are drawn with the seeds `seed`, `seed + 1`, ...; those with a silent bar are left out.
+
+        Args:
+            songs: how many.
+            phrases: phrases a song.
+            seed: of the first phrase.
+            temperature: as for `generate`.
+
+        Returns:
+            bool [song, phrase, bar, step, pitch, track] and the seeds, int64 [song, phrase].
+
+        Raises:
+            SilenceError: if too many phrases have a silent bar.
+        """
+        wanted, drawn = songs * phrases, 0
+        made, seeds = [np.zeros((0, *self._shape), bool)], np.zeros(0, np.int64)
+        while len(seeds) < wanted:
+            if drawn >= ATTEMPTS * wanted:
+                raise SilenceError(
+                    f"only {len(seeds)} of {drawn} generated phrases have no silent bar, {wanted} are needed: "
+                    "train longer, or give another --temperature"
+                )
+            count = -(-(wanted - len(seeds)) // CHUNK) * CHUNK
+            batch = self.generate(count, seed=seed + drawn, temperature=temperature)
+            sounding = batch.any(axis=(2, 3, 4)).all(axis=1)
+            made.append(batch[sounding])
+            seeds = np.append(seeds, seed + drawn + np.flatnonzero(sounding))
+            drawn += count
+        result = np.concatenate(made)[:wanted]
+        return result.reshape(songs, phrases, *self._shape), seeds[:wanted].reshape(songs, phrases)
+
+    def _batched(self, function, *rows: np.ndarray) -> np.ndarray:
+        made = [np.zeros((0, *self._shape), bool)]
+        for start in range(0, len(rows[0]), BATCH):
+            made.append(function(*(array[start : start + BATCH] for array in rows)).numpy())
+        return np.concatenate(made)

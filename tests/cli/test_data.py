@@ -1,0 +1,55 @@
+"""`make data` as the user meets it."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import msw2
+from msw2.music.grid import Grid
+from msw2.music.midi import write_song
+
+ROOT = pathlib.Path(msw2.__file__).parents[1]
+
+
+def _run(*arguments):
+    command = [sys.executable, "-m", "msw2.cli.data", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
+    (tmp_path / "songs").mkdir()
+    for seed in range(4):
+        pianoroll = np.random.default_rng(seed).random((4 * 48, 84, 5)) < 0.01
+        write_song(tmp_path / "songs" / f"{seed}.mid", pianoroll, Grid(), 100)
+    (tmp_path / "songs" / "bad.mid").write_bytes(b"MThd")
+    arguments = [f"--midi={tmp_path / 'songs'}", f"--store={tmp_path / 'store'}"]
+    done = _run(*arguments)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{tmp_path / 'store'}: 5 files, source midi"
+    assert [line.split()[0] for line in lines[1:4]] == ["train", "validation", "test"]
+    assert sum(int(line.split()[3]) for line in lines[1:4]) == 4
+    assert lines[4] == f"left out (each file in {tmp_path / 'store' / 'report.csv'}):"
+    assert lines[5].split() == ["1", "damaged", "MIDI", "file"]
+    again = _run(*arguments)
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--midi=none"], "error: MIDI folder none does not exist"),
+        (["--lpd=none"], "error: LPD folder none does not exist"),
+        (["--npz=none"], "error: phrase file none does not exist"),
+        (["--midi=a", "--npz=b"], "error: --midi and --npz are given: give one source"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(tmp_path, arguments, message):
+    done = _run(*arguments, f"--store={tmp_path / 'store'}")
+    assert done.returncode == 1
+    assert done.stderr.strip() == message

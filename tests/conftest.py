@@ -1,0 +1,62 @@
+"""A store and a trained run that the tests of models, sampling, serving and commands share."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from msw2.config import SMOKE
+from msw2.data.build import build_store
+from msw2.data.midi_folder import midi_folder
+from msw2.data.store import Store
+from msw2.music.grid import Grid
+from msw2.music.midi import write_song
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run
+from msw2.training.stages import train_bvae, train_fusion, train_refiner
+
+GRID = Grid()
+SONGS, BARS = 8, 8
+
+
+def held_chords(seed, bars=BARS):
+    """bool [step, pitch, track]: sustained notes, so that even a tiny model soon makes some sound."""
+    rng = np.random.default_rng(seed)
+    pianoroll = np.zeros((bars, 48, 84, len(TRACK_NAMES)), bool)
+    pianoroll[:, ::3, 12, 0] = True  # hi-hat
+    pianoroll[:, ::12, 18 + seed % 3, 0] = True
+    for track in range(1, len(TRACK_NAMES)):
+        for bar in range(bars):
+            pianoroll[bar, :, 36 + 2 * rng.integers(0, 2), track] = True
+    return pianoroll.reshape(-1, *pianoroll.shape[2:])
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory):
+    """A store of eight songs of two phrases each, in three splits; all five tracks sound in every bar."""
+    folder = tmp_path_factory.mktemp("songs")
+    for seed in range(SONGS):
+        write_song(folder / f"{seed}.mid", held_chords(seed), GRID, 100 + seed)
+    path = tmp_path_factory.mktemp("data") / "store"
+    build_store(midi_folder(folder), path, workers=0)
+    return Store.open(path)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory, tiny_store):
+    """A finished run of the SMOKE sizes on `tiny_store`. Read-only: a test that trains makes its own.
+
+    Building a training function takes most of the time, and the pitched tracks of `held_chords` play alike:
+    drums and bass are trained, the others get what bass has learnt.
+    """
+    config = dataclasses.replace(SMOKE, batch_size=8, bvae_epochs=60, refine_epochs=20, mfg_epochs=60, transpose=0, mixed_bars=0)
+    run = Run.create(tmp_path_factory.mktemp("runs") / "smoke", config)
+    for track in ("drums", "bass"):
+        train_bvae(run, tiny_store, track)
+        train_refiner(run, tiny_store, track)
+    for track in ("piano", "guitar", "strings"):
+        for kind in ("encoder", "decoder", "refiner"):
+            shutil.copy(run.weights(f"bass_{kind}"), run.weights(f"{track}_{kind}"))
+    train_fusion(run, tiny_store)
+    return run

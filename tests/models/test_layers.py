@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from msw2.models.layers import RepeatWithPosition, Sampling, Standardise
+
+
+@pytest.fixture
+def given_epsilon(monkeypatch):
+    """Makes keras.random.normal return 2, -3, 2, -3, ... times the deviation that it is asked for."""
+
+    def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+        unit = np.resize([2.0, -3.0], tuple(shape)).astype(np.float32)
+        return mean + stddev * tf.constant(unit)
+
+    monkeypatch.setattr(keras.random, "normal", normal)
+
+
+MOMENTS = np.array([[1.0, -2.0, 0.5, 4.0], [0.0, 3.0, -1.0, 2.0]], np.float32)  # mean, mean, s, s
+
+
+def test_sampling_with_s_as_a_log_variance(given_epsilon):
+    # mean + exp(s / 2) * 0.1 * (2, -3)
+    expected = [
+        [1.0 + 0.2 * np.exp(0.25), -2.0 - 0.3 * np.exp(2.0)],
+        [0.0 + 0.2 * np.exp(-0.5), 3.0 - 0.3 * np.exp(1.0)],
+    ]
+    np.testing.assert_allclose(Sampling("log_variance", 0.1, seed=0)(MOMENTS), expected, rtol=1e-6)
+
+
+def test_sampling_with_s_as_a_multiplier(given_epsilon):
+    expected = [[1.0 + 0.2 * 0.5, -2.0 - 0.3 * 4.0], [0.0 - 0.2, 3.0 - 0.3 * 2.0]]
+    np.testing.assert_allclose(Sampling("multiplier", 0.1, seed=0)(MOMENTS), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("sigma", "deviation"), [("log_variance", 0.25 * np.exp(0.5)), ("multiplier", 0.25)])
+def test_samples_have_the_mean_and_deviation_asked_for(sigma, deviation):
+    moments = np.tile([[5.0, -7.0, 1.0, 1.0]], (20_000, 1)).astype(np.float32)
+    sample = np.asarray(Sampling(sigma, 0.25, seed=1)(moments))
+    np.testing.assert_allclose(sample.mean(axis=0), [5.0, -7.0], atol=5 * deviation / 20_000**0.5)
+    np.testing.assert_allclose(sample.std(axis=0), [deviation] * 2, rtol=0.03)
+    assert abs(np.corrcoef(sample.T)[0, 1]) < 0.03
+
+
+def test_sampling_is_fixed_by_its_seed_and_goes_on_from_call_to_call():
+    moments = np.zeros((3, 8), np.float32)
+    one, same, other = (Sampling("log_variance", 1.0, seed=seed) for seed in (4, 4, 5))
+    first, second = np.asarray(one(moments)), np.asarray(one(moments))
+    assert np.array_equal(first, same(moments))
+    assert np.array_equal(second, same(moments))
+    assert not np.allclose(first, second)
+    assert not np.allclose(first, other(moments))
+
+
+def test_without_epsilon_a_sample_is_the_mean():
+    assert np.array_equal(Sampling("log_variance", 0.0, seed=0)(MOMENTS), MOMENTS[:, :2])
+
+
+def test_repeat_with_position_by_hand():
+    layer = RepeatWithPosition(steps=6, beat_resolution=2)
+    found = layer(np.array([[7.0], [-8.0]], np.float32))
+    # feature | step in beat (2) | beat (3)
+    expected = [
+        [7, 1, 0, 1, 0, 0],
+        [7, 0, 1, 1, 0, 0],
+        [7, 1, 0, 0, 1, 0],
+        [7, 0, 1, 0, 1, 0],
+        [7, 1, 0, 0, 0, 1],
+        [7, 0, 1, 0, 0, 1],
+    ]
+    assert np.asarray(found)[0].tolist() == expected
+    assert np.asarray(found)[1].tolist() == [[-8, *row[1:]] for row in expected]
+
+
+def test_repeat_with_position_keeps_the_order_of_features_on_the_papers_grid():
+    found = np.asarray(RepeatWithPosition(48, 12)(np.array([[1.5, 2.5, 3.5]], np.float32)))
+    assert found.shape == (1, 48, 3 + 12 + 4)
+    assert found[0, 29].tolist() == [1.5, 2.5, 3.5] + [0] * 5 + [1] + [0] * 6 + [0, 0, 1, 0]  # 29 = 2 * 12 + 5
+
+
+def test_standardise_changes_nothing_until_told_and_then_scales_there_and_back():
+    moments = np.array([[[1.0, 10.0, -3.0], [2.0, 20.0, 8.0]]], np.float32)  # [1, track 2, feature 3]
+    there, back = Standardise(), Standardise(inverse=True)
+    assert np.array_equal(there(moments), moments)
+    assert np.array_equal(back(moments), moments)
+    mean, deviation = [[1.0, 4.0, -1.0], [0.0, 20.0, 6.0]], [[1.0, 3.0, 0.5], [4.0, 7.0, 2.0]]
+    for layer in (there, back):
+        layer.set_statistics(mean, deviation)
+    scaled = there(moments)
+    np.testing.assert_allclose(scaled, [[[0.0, 2.0, -4.0], [0.5, 0.0, 1.0]]], atol=1e-6)
+    np.testing.assert_allclose(back(scaled), moments, atol=1e-5)
+
+
+def test_statistics_are_saved_but_never_trained():
+    layer = Standardise()
+    layer.build((None, 2, 3))
+    assert [w.name for w in layer.weights] == ["mean", "deviation"]
+    inputs = keras.Input((2, 3))
+    model = keras.Model(inputs, layer(inputs))
+    model.trainable = True  # as `compile_stage` does with a part that is trained
+    assert model.trainable_weights == []
+    assert len(model.non_trainable_weights) == 2
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Sampling("multiplier", 0.3, seed=9, name="a"),
+        RepeatWithPosition(8, 2, name="b"),
+        Standardise(inverse=True, name="c"),
+    ],
+)
+def test_layers_are_rebuilt_from_their_config(layer):
+    again = type(layer).from_config(layer.get_config())
+    shape = {"a": (2, 6), "b": (2, 3), "c": (2, 3, 4)}[layer.name]
+    inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert again.name == layer.name
+    if layer.name == "c":
+        layer(inputs), again(inputs)
+        for each in (layer, again):
+            each.set_statistics(inputs[0], np.abs(inputs[1]) + 1)
+    assert np.array_equal(layer(inputs), again(inputs))

@@ -1,0 +1,169 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from msw2.models.recurrent import LSTM, released_hard_sigmoid
+
+BATCH, STEPS, FEATURES, UNITS = 3, 7, 5, 4
+RECURRENT_ACTIVATIONS = {
+    "sigmoid": "sigmoid",
+    "hard_sigmoid": lambda x: keras.ops.minimum(keras.ops.maximum(x / 5 + 0.5, 0), 1),
+}
+
+
+def random_weights(rng, features=FEATURES, units=UNITS):
+    # Wide enough that gates saturate and that the four gates differ from one another.
+    shapes = [(features, 4 * units), (units, 4 * units), (4 * units,)]
+    return [rng.normal(0, 0.8, shape).astype(np.float32) for shape in shapes]
+
+
+def pair(gates, fused, **kwargs):
+    """Our layer and Keras's, with the same weights."""
+    ours = LSTM(UNITS, gates=gates, fused=fused, **kwargs)
+    keras_own = keras.layers.LSTM(UNITS, recurrent_activation=RECURRENT_ACTIVATIONS[gates], **kwargs)
+    for layer in (ours, keras_own):
+        layer.build((None, STEPS, FEATURES))
+        layer.set_weights(random_weights(np.random.default_rng(1)))
+    return ours, keras_own
+
+
+def results(layer, inputs, upstream):
+    """The output, and the gradients of its product with `upstream` by the inputs and each weight."""
+    inputs = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        output = layer(inputs)
+        product = tf.reduce_sum(output * upstream)
+    return [output, *tape.gradient(product, [inputs, *[w.value for w in layer.weights]])]
+
+
+@pytest.mark.parametrize("go_backwards", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize(
+    ("gates", "fused"), [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True), ("hard_sigmoid", None)]
+)
+def test_output_and_all_gradients_are_those_of_keras(gates, fused, return_sequences, go_backwards):
+    ours, keras_own = pair(gates, fused, return_sequences=return_sequences, go_backwards=go_backwards)
+    rng = np.random.default_rng(2)
+    inputs = rng.normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
+    shape = (BATCH, STEPS, UNITS) if return_sequences else (BATCH, UNITS)
+    upstream = rng.normal(0, 1, shape).astype(np.float32)
+    found, expected = results(ours, inputs, upstream), results(keras_own, inputs, upstream)
+    assert found[0].shape == shape
+    for name, ours_value, keras_value in zip(
+        ("output", "inputs", "kernel", "recurrent", "bias"), found, expected, strict=True
+    ):
+        assert np.abs(keras_value).max() > 0.05, name
+        np.testing.assert_allclose(ours_value, keras_value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("fused", [True, False])
+def test_one_step_by_hand(gates, fused):
+    # One unit, one feature: all gates in numbers. Order of the gates: input, forget, cell, output.
+    layer = LSTM(1, gates=gates, fused=fused, return_sequences=True)
+    layer.build((None, 2, 1))
+    layer.set_weights([np.array([[1.0, 2.0, -1.0, 0.5]]), np.array([[0.3, -0.7, 0.9, 4.0]]), np.array([0.1, 1.0, 0.2, -0.4])])
+    gate = {
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "hard_sigmoid": lambda x: min(max(0.2 * x + 0.5, 0.0), 1.0),
+    }[gates]
+    h = c = 0.0
+    expected = []
+    for x in (0.6, -1.1):
+        i, f = gate(x + 0.3 * h + 0.1), gate(2 * x - 0.7 * h + 1.0)
+        candidate, o = np.tanh(-x + 0.9 * h + 0.2), gate(0.5 * x + 4 * h - 0.4)
+        c = f * c + i * candidate
+        h = o * np.tanh(c)
+        expected.append(h)
+    found = layer(np.array([[[0.6], [-1.1]]], np.float32))[0, :, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_released_hard_sigmoid_has_slope_a_fifth():
+    x = np.array([-3.0, -2.5, -2.0, 0.0, 1.0, 2.4, 2.5, 9.0], np.float32)
+    expected = [0.0, 0.0, 0.1, 0.5, 0.7, 0.98, 1.0, 1.0]
+    np.testing.assert_allclose(released_hard_sigmoid(x), expected, atol=1e-6)
+
+
+def test_weights_have_the_names_shapes_order_and_start_of_keras():
+    for gates in RECURRENT_ACTIVATIONS:
+        keras.utils.set_random_seed(3)
+        ours = LSTM(UNITS, gates=gates, name="lstm")
+        ours.build((None, STEPS, FEATURES))
+        keras.utils.set_random_seed(3)
+        keras_own = keras.layers.LSTM(UNITS, name="lstm")
+        keras_own.build((None, STEPS, FEATURES))
+        assert [w.path for w in ours.weights] == [w.path for w in keras_own.weights]
+        assert [tuple(w.shape) for w in ours.weights] == [(5, 16), (4, 16), (16,)]
+        for mine, theirs in zip(ours.get_weights(), keras_own.get_weights(), strict=True):
+            assert np.array_equal(mine, theirs)
+        assert ours.get_weights()[2].tolist() == [0.0] * 4 + [1.0] * 4 + [0.0] * 8  # forget bias 1
+
+
+def test_a_weight_file_of_keras_fits_and_gives_the_same(tmp_path):
+    def model(layer):
+        inputs = keras.Input((STEPS, FEATURES))
+        return keras.Model(inputs, layer(inputs))
+
+    keras_own = model(keras.layers.LSTM(UNITS, return_sequences=True, name="lstm"))
+    ours = model(LSTM(UNITS, return_sequences=True, fused=True, name="lstm"))
+    inputs = np.random.default_rng(4).normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
+    assert np.abs(ours(inputs) - keras_own(inputs)).max() > 1e-2
+    keras_own.save_weights(tmp_path / "keras.weights.h5")
+    ours.load_weights(tmp_path / "keras.weights.h5")
+    np.testing.assert_allclose(ours(inputs), keras_own(inputs), atol=1e-6)
+
+
+def operations(layer, steps=STEPS):
+    function = tf.function(lambda x: layer(x)).get_concrete_function(tf.TensorSpec((2, steps, FEATURES)))
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    return {node.op for node in nodes}
+
+
+@pytest.mark.parametrize(
+    ("gates", "fused", "used"),
+    [("sigmoid", True, True), ("sigmoid", False, False), ("hard_sigmoid", True, False)],
+)
+def test_the_fused_operation_is_used_where_it_may_be_and_computes_the_same(gates, fused, used):
+    assert ("BlockLSTM" in operations(LSTM(UNITS, gates=gates, fused=fused))) == used
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="on a GPU Keras has cuDNN")
+def test_the_fused_operation_is_the_default_on_a_cpu():
+    assert "BlockLSTM" in operations(LSTM(UNITS))
+
+
+def test_any_number_of_steps_and_any_batch():
+    layer = LSTM(UNITS, fused=True, return_sequences=True)
+    inputs = np.random.default_rng(5).normal(0, 1, (4, 9, FEATURES)).astype(np.float32)
+    whole = layer(inputs)
+    assert whole.shape == (4, 9, UNITS)
+    np.testing.assert_allclose(layer(inputs[1:2, :6]), whole[1:2, :6], atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_half_precision_is_near_full_precision(policy, return_sequences):
+    ours, keras_own = pair("sigmoid", True, return_sequences=return_sequences)
+    half = LSTM(UNITS, fused=True, return_sequences=return_sequences, dtype=policy)
+    half.build((None, STEPS, FEATURES))
+    half.set_weights(ours.get_weights())
+    inputs = np.random.default_rng(6).normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
+    output = half(inputs)
+    assert output.dtype == policy.removeprefix("mixed_")
+    assert half.weights[0].dtype == "float32"
+    np.testing.assert_allclose(tf.cast(output, tf.float32), keras_own(inputs), atol=0.05)
+
+
+def test_a_layer_is_rebuilt_from_its_config():
+    layer = LSTM(UNITS, gates="hard_sigmoid", fused=False, return_sequences=True, go_backwards=True)
+    again = LSTM.from_config(layer.get_config())
+    assert (again.units, again.gates, again.fused) == (UNITS, "hard_sigmoid", False)
+    assert (again.return_sequences, again.go_backwards) == (True, True)
+    inputs = np.random.default_rng(7).normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
+    layer(inputs), again(inputs)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_allclose(again(inputs), layer(inputs), atol=1e-6)

@@ -1,0 +1,189 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from msw2 import config
+from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, preset
+from msw2.music.grid import Grid
+
+# REFERENCE sections 2 and 3, and the paper's Section IV.A, by hand.
+PAPER_FIELDS = {
+    "bars": 4,
+    "steps": 48,
+    "pitches": 84,
+    "lowest_pitch": 24,
+    "beat_resolution": 12,
+    "bvae_hidden": 128,
+    "bvae_latent": 64,
+    "bidirectional": False,
+    "gates": "sigmoid",
+    "position": False,
+    "likelihood": "gaussian",
+    "output_bias": False,
+    "sigma": "log_variance",
+    "epsilon_std": 0.01,
+    "bvae_kl": 1.0,
+    "bvae_epochs": 100,
+    "refine_epochs": 100,
+    "mfg_hidden": 128,
+    "mfg_latent": 128,
+    "mfg_output": "tanh",
+    "standardise": False,
+    "mfg_kl": 1.0,
+    "mfg_epochs": 500,
+    "prior": "gaussian",
+    "optimizer": "rmsprop",
+    "learning_rate": 0.001,
+    "batch_size": 32,
+    "train_bars": 3200,
+    "transpose": 0,
+    "silent_bars": 1.0,
+}
+RELEASED_CHANGES = {
+    "bvae_hidden": (128, 256),
+    "bvae_latent": (64, 256),
+    "gates": ("sigmoid", "hard_sigmoid"),
+    "sigma": ("log_variance", "multiplier"),
+    "mfg_latent": (128, 64),
+    "prior_std": (1.0, 0.01),
+}
+
+
+def differences(a, b):
+    a, b = dataclasses.asdict(a), dataclasses.asdict(b)
+    return {name: (a[name], b[name]) for name in a if a[name] != b[name]}
+
+
+def test_paper_is_the_papers():
+    fields = dataclasses.asdict(PAPER)
+    assert {name: fields[name] for name in PAPER_FIELDS} == PAPER_FIELDS
+
+
+def test_released_differs_from_paper_in_what_the_code_says_and_in_nothing_else():
+    assert differences(PAPER, RELEASED) == RELEASED_CHANGES
+
+
+def test_the_grid_is_made_of_the_five_sizes_in_their_order():
+    assert PAPER.grid == Grid(bars=4, steps=48, pitches=84, lowest_pitch=24, beat_resolution=12)
+    odd = dataclasses.replace(PAPER, bars=3, steps=20, pitches=7, lowest_pitch=31, beat_resolution=5)
+    assert odd.grid == Grid(bars=3, steps=20, pitches=7, lowest_pitch=31, beat_resolution=5)
+
+
+def test_presets_by_name():
+    named = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "smoke": SMOKE}
+    assert named == PRESETS
+    for name, expected in named.items():
+        assert preset(name) is expected
+
+
+def test_an_unknown_preset_is_refused_with_the_names_that_there_are():
+    with pytest.raises(ValueError, match=r"^preset 'tune' is not one of paper, released, tuned, demo, smoke$"):
+        preset("tune")
+
+
+def test_every_preset_keeps_the_papers_grid_and_tuned_the_papers_unit():
+    for each in PRESETS.values():
+        assert each.grid == PAPER.grid
+
+
+def test_demo_is_tuned_in_less_time_and_the_same_maths():
+    # How long and how large may differ; what is computed may not.
+    maths = (
+        "gates", "likelihood", "sigma", "output_bias", "position", "mfg_output", "standardise", "prior", "optimizer"
+    )  # fmt: skip
+    assert not set(differences(TUNED, DEMO)) & set(maths)
+    assert not set(differences(TUNED, SMOKE)) & set(maths)
+    assert DEMO.bvae_epochs <= TUNED.bvae_epochs
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("batch_size", 0, "batch_size 0 is out of range: at least 1"),
+        ("train_bars", -1, "train_bars -1 is out of range: at least 0"),
+        ("transpose", 13, "transpose 13 is out of range: 0 to 12"),
+        ("transpose", -1, "transpose -1 is out of range: 0 to 12"),
+        ("silent_bars", 1.01, "silent_bars 1.01 is out of range: 0.0 to 1.0"),
+        ("silent_bars", -0.5, "silent_bars -0.5 is out of range: 0.0 to 1.0"),
+        ("bvae_hidden", 0, "bvae_hidden 0 is out of range: at least 1"),
+        ("bvae_latent", 0, "bvae_latent 0 is out of range: at least 1"),
+        ("bvae_kl", -0.1, "bvae_kl -0.1 is out of range: at least 0.0"),
+        ("bvae_epochs", 0, "bvae_epochs 0 is out of range: at least 1"),
+        ("refine_epochs", 0, "refine_epochs 0 is out of range: at least 1"),
+        ("mfg_hidden", -3, "mfg_hidden -3 is out of range: at least 1"),
+        ("mfg_latent", 0, "mfg_latent 0 is out of range: at least 1"),
+        ("mfg_epochs", 0, "mfg_epochs 0 is out of range: at least 1"),
+        ("mfg_transpositions", 26, "mfg_transpositions 26 is out of range: 1 to 25"),
+        ("epsilon_std", -1.0, "epsilon_std -1.0 is out of range: at least 0.0"),
+        ("learning_rate", 0.0, "learning_rate 0.0 is out of range: 1e-09 to 1.0"),
+        ("learning_rate", 2.0, "learning_rate 2.0 is out of range: 1e-09 to 1.0"),
+        ("clip_norm", -1.0, "clip_norm -1.0 is out of range: at least 0.0"),
+        ("prior_std", -1.0, "prior_std -1.0 is out of range: at least 0.0"),
+        ("prior_components", 0, "prior_components 0 is out of range: at least 1"),
+        ("seed", -1, "seed -1 is out of range: 0 to 2147483647"),
+        ("seed", 2**31, "seed 2147483648 is out of range: 0 to 2147483647"),
+        ("gates", "tanh", "gates 'tanh' is not one of sigmoid, hard_sigmoid"),
+        ("likelihood", "poisson", "likelihood 'poisson' is not one of gaussian, bernoulli"),
+        ("sigma", "", "sigma '' is not one of log_variance, multiplier"),
+        ("optimizer", "Adam", "optimizer 'Adam' is not one of rmsprop, adam"),
+        ("mfg_output", "relu", "mfg_output 'relu' is not one of tanh, linear"),
+        ("prior", "flow", "prior 'flow' is not one of gaussian, mixture"),
+        ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
+        ("bvae_hidden", True, "bvae_hidden True is not of type int"),
+        ("bidirectional", 1, "bidirectional 1 is not of type bool"),
+        ("learning_rate", "0.1", "learning_rate '0.1' is not of type float"),
+        ("learning_rate", True, "learning_rate True is not of type float"),
+        ("gates", None, "gates None is not of type str"),
+        ("bars", 0, "bars 0 is below 1"),
+        ("pitches", 105, "pitches 24..128 do not lie in MIDI's 0..127"),
+        ("lowest_pitch", -1, "pitches -1..82 do not lie in MIDI's 0..127"),
+        ("steps", 47, "steps 47 is not 4 beats of beat_resolution 12"),
+    ],
+)
+def test_a_bad_value_is_refused_with_field_value_and_range(field, value, message):
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole message is compared below
+        dataclasses.replace(PAPER, **{field: value})
+    assert str(refused.value) == message
+
+
+REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", REALS)
+def test_what_is_not_a_finite_number_is_refused(field, value):
+    with pytest.raises(ValueError, match=rf"^{field} {value} is out of range: "):
+        dataclasses.replace(PAPER, **{field: value})
+
+
+def test_the_ends_of_a_range_belong_to_it():
+    for field, (lowest, highest) in config.RANGES.items():
+        for end in (lowest, highest):
+            if end is not None:
+                assert getattr(dataclasses.replace(PAPER, **{field: end}), field) == end
+
+
+def test_every_number_has_a_range_or_belongs_to_the_grid_and_every_word_its_choices():
+    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    grid = {"bars", "steps", "pitches", "lowest_pitch", "beat_resolution"}
+    assert set(config.RANGES) == {name for name, kind in types.items() if kind in (int, float)} - grid
+    assert set(config.CHOICES) == {name for name, kind in types.items() if kind is str}
+
+
+def test_a_whole_number_does_for_a_real_one_and_is_kept_as_one():
+    changed = dataclasses.replace(PAPER, clip_norm=2)
+    assert type(changed.clip_norm) is float
+    assert changed == dataclasses.replace(PAPER, clip_norm=2.0)
+    assert hash(changed) == hash(dataclasses.replace(PAPER, clip_norm=2.0))
+
+
+def test_a_numpy_integer_is_refused_because_json_cannot_write_it():
+    with pytest.raises(ValueError, match="bvae_hidden .*12.* is not of type int"):
+        dataclasses.replace(PAPER, bvae_hidden=np.int64(12))
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PAPER.seed = 1

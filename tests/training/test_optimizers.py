@@ -1,0 +1,69 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from msw2.config import PAPER
+from msw2.training.optimizers import ReleasedRMSprop, build_optimizer
+
+
+def apply(optimizer, start, gradients):
+    variable = keras.Variable(np.array(start, np.float32))
+    optimizer.build([variable])
+    found = []
+    for gradient in gradients:
+        optimizer.apply_gradients([(keras.ops.convert_to_tensor(np.array(gradient, np.float32)), variable)])
+        found.append(variable.numpy())
+    return found
+
+
+def test_released_rmsprop_by_hand():
+    # v = 0.1 * 4 = 0.4, then 0.36 + 0.1 * 9 = 1.26; w -= 0.1 * g / sqrt(v)
+    first = 1 - 0.1 * 2 / 0.4**0.5
+    second = first + 0.1 * 3 / 1.26**0.5
+    found = apply(ReleasedRMSprop(0.1), [1.0], [[2.0], [-3.0]])
+    np.testing.assert_allclose(np.ravel(found), [first, second], rtol=1e-6)
+
+
+def test_the_epsilon_is_outside_the_root():
+    # g = 1e-6: sqrt(v) = 3.162e-7, so the step is 0.1 * 1e-6 / 4.162e-7; inside it would be 0.1 * 1e-6 / 3.162e-4.
+    found = apply(ReleasedRMSprop(0.1), [0.0, 0.0], [[1e-6, 0.0]])[0]
+    np.testing.assert_allclose(found, [-0.1 / (10**-0.5 + 0.1), 0.0], rtol=1e-4)
+    inside = apply(keras.optimizers.RMSprop(0.1), [0.0], [[1e-6]])[0]
+    assert abs(inside[0]) < 1e-3  # Keras 3's own differs by a factor of 700
+
+
+def test_each_variable_has_its_own_running_mean():
+    one, two = keras.Variable(np.zeros(2, np.float32)), keras.Variable(np.zeros((1, 3), np.float32))
+    optimizer = ReleasedRMSprop(1e-3, rho=0.5)
+    optimizer.build([one, two])
+    optimizer.apply_gradients([(keras.ops.ones(2) * 4, one), (keras.ops.ones((1, 3)) * 0.5, two)])
+    squares = {tuple(v.shape): v.numpy() for v in optimizer.variables if v.ndim}
+    assert squares[2,].tolist() == [8, 8]
+    assert squares[1, 3].tolist() == [[0.125] * 3]
+
+
+def test_the_presets_optimizers():
+    rmsprop = build_optimizer(dataclasses.replace(PAPER, learning_rate=0.25, clip_norm=0.0))
+    assert type(rmsprop) is ReleasedRMSprop
+    assert (float(rmsprop.learning_rate), rmsprop.rho, rmsprop.global_clipnorm) == (0.25, 0.9, None)
+    adam = build_optimizer(dataclasses.replace(PAPER, optimizer="adam", clip_norm=0.5))
+    assert type(adam) is keras.optimizers.Adam
+    assert float(adam.learning_rate) == pytest.approx(1e-3)
+    assert adam.global_clipnorm == 0.5
+
+
+def test_gradients_are_clipped_together():
+    # (3, 4) has norm 5: clipped at 1 it is (0.6, 0.8); v = 0.1 g^2, so the step is the same, but v is not.
+    one, two = keras.Variable(np.zeros(1, np.float32)), keras.Variable(np.zeros(1, np.float32))
+    optimizer = build_optimizer(dataclasses.replace(PAPER, clip_norm=1.0))
+    optimizer.build([one, two])
+    optimizer.apply_gradients([(keras.ops.ones(1) * 3, one), (keras.ops.ones(1) * 4, two)])
+    squares = sorted(float(v.numpy()[0]) for v in optimizer.variables if v.ndim)
+    np.testing.assert_allclose(squares, [0.036, 0.064], rtol=1e-5)
+
+
+def test_released_rmsprop_is_rebuilt_from_its_config():
+    again = ReleasedRMSprop.from_config(ReleasedRMSprop(0.5, rho=0.8, global_clipnorm=2.0).get_config())
+    assert (float(again.learning_rate), again.rho, again.global_clipnorm) == (0.5, 0.8, 2.0)

@@ -1,0 +1,182 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from msw2.models.prior import Prior
+from msw2.models.sandwich import build_parts
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run, RunError, all_parts, stage1_parts
+
+PARTS = [
+    *("drums_encoder", "piano_encoder", "guitar_encoder", "bass_encoder", "strings_encoder"),
+    *("drums_decoder", "piano_decoder", "guitar_decoder", "bass_decoder", "strings_decoder"),
+    *("drums_refiner", "piano_refiner", "guitar_refiner", "bass_refiner", "strings_refiner"),
+    *("mfg_encoder", "mfg_decoder"),
+]
+
+
+def test_names_of_the_parts(config):
+    assert all_parts() == PARTS
+    assert stage1_parts("bass") == ("bass_encoder", "bass_decoder")
+
+
+def test_a_run_says_what_it_is(tmp_path, config):
+    run = Run.create(tmp_path / "deep" / "run", config, "--seed=0\n")
+    fields = json.loads((run.path / "config.json").read_text())
+    assert {name: fields[name] for name in dataclasses.asdict(config)} == dataclasses.asdict(config)
+    assert (run.path / "flags.txt").read_text() == "--seed=0\n"
+    assert Run.open(run.path).config == config
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "flags.txt"]
+
+
+def test_a_run_that_is_there_is_opened_and_left_as_it_is(tmp_path, config):
+    Run.create(tmp_path / "run", config, "first")
+    assert Run.create(tmp_path / "run", config, "second").config == config
+    assert (tmp_path / "run" / "flags.txt").read_text() == "first"
+
+
+def test_another_config_is_refused_with_the_fields_that_differ(tmp_path, config):
+    Run.create(tmp_path / "run", config)
+    with pytest.raises(RunError) as refused:
+        Run.create(tmp_path / "run", dataclasses.replace(config, bvae_latent=5, seed=9))
+    assert str(refused.value) == (
+        f"the run {tmp_path / 'run'} was made with bvae_latent 3 (not 5), seed 0 (not 9): "
+        "give the same flags, or another run"
+    )
+    many = dataclasses.replace(config, bvae_latent=5, bvae_hidden=8, mfg_latent=5, mfg_hidden=8, seed=9)
+    with pytest.raises(RunError, match=r"bvae_hidden 7 \(not 8\), bvae_latent 3 \(not 5\), mfg_hidden .* and 2 more"):
+        Run.create(tmp_path / "run", many)
+
+
+def test_a_run_that_is_not_there(tmp_path):
+    with pytest.raises(RunError, match=rf"^no run at {tmp_path / 'none'}: train one with `make stage1`$"):
+        Run.open(tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '"run"', "3", '{"bars": 4}', '{"colour": 1}'])
+def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunError, match=r"config\.json (cannot be read|does not fit this version): "):
+        Run.open(tmp_path)
+
+
+def test_a_config_of_another_version_or_out_of_range_is_refused(tmp_path, config):
+    path = Run.create(tmp_path / "run", config).path / "config.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "colour": 1}))
+    with pytest.raises(RunError, match="does not fit this version: .*colour"):
+        Run.open(tmp_path / "run")
+    path.write_text(json.dumps({**fields, "bvae_hidden": 0}))
+    with pytest.raises(RunError, match="does not fit this version: bvae_hidden 0 is out of range: at least 1"):
+        Run.open(tmp_path / "run")
+
+
+def finished(path, config):
+    """A run with all parts, and a prior, none of them trained."""
+    run, parts = Run.create(path, config), build_parts(config)
+    for name, model in parts.models.items():
+        for weight in model.weights:
+            weight.assign(weight + 0.25)
+        run.save_weights(model, name)
+    Prior.isotropic(config.bars, config.mfg_latent, 0.5).save(run.prior)
+    return run, parts
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, config):
+    return finished(tmp_path_factory.mktemp("runs") / "whole", config)
+
+
+@pytest.fixture
+def copy(tmp_path, whole):
+    """A run of the same files that a test may damage."""
+    shutil.copytree(whole[0].path, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def test_what_is_saved_is_loaded(whole):
+    run, parts = whole
+    assert sorted(path.name for path in (run.path / "weights").iterdir()) == sorted(
+        ["prior.npz", *(f"{part}.weights.h5" for part in PARTS)]
+    )
+    assert run.has(*PARTS)
+    sandwich, prior = run.load_sandwich()
+    assert set(sandwich.parts.models) == set(PARTS)
+    for name, model in parts.models.items():
+        weights = sandwich.parts.models[name].get_weights()
+        assert len(weights) == len(model.get_weights())
+        for a, b in zip(weights, model.get_weights(), strict=True):
+            assert np.array_equal(a, b)
+    assert (prior.units, prior.latent, prior.residual[0]) == (2, 4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lost", "listed", "command"),
+    [
+        (["piano_encoder"], "piano_encoder", "make stage1 TRACK=piano"),
+        (["bass_refiner", "mfg_decoder"], "bass_refiner, mfg_decoder", "make refine TRACK=bass"),
+        (["mfg_encoder"], "mfg_encoder", "make stage2"),
+    ],
+)
+def test_a_missing_stage_is_named_with_the_command_that_makes_it(copy, lost, listed, command):
+    for part in lost:
+        copy.weights(part).unlink()
+    assert not copy.has(*PARTS)
+    with pytest.raises(RunError) as refused:
+        copy.load_sandwich()
+    assert str(refused.value) == f"the run {copy.path} has no trained {listed}: run `{command}` first"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other sizes", "other part"])
+def test_damaged_weights_are_one_sentence(copy, config, damage):
+    path = copy.weights("guitar_decoder")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "text":
+        path.write_text("not HDF5")
+    elif damage == "other sizes":
+        other = build_parts(dataclasses.replace(config, bvae_hidden=8), ["guitar"])
+        copy.save_weights(other.models["guitar_decoder"], "guitar_decoder")
+    else:
+        shutil.copy(copy.weights("guitar_refiner"), path)
+    with pytest.raises(RunError) as refused:
+        copy.load_weights(build_parts(config, ["guitar"]), "guitar_decoder")
+    assert str(refused.value) == f"{path} is damaged or of another model"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", b"text"])
+def test_a_prior_that_is_missing_or_damaged_is_one_sentence(copy, content):
+    copy.prior.unlink()
+    if content is not None:
+        copy.prior.write_bytes(content)
+    with pytest.raises(RunError, match=r"prior.*`make stage2`|prior\.npz is damaged"):
+        copy.load_sandwich()
+
+
+def test_a_write_that_fails_leaves_the_earlier_file(copy, config, monkeypatch):
+    model = build_parts(config, ["bass"]).models["bass_encoder"]
+    before = copy.weights("bass_encoder").read_bytes()
+    files = sorted(copy.path.rglob("*"))
+
+    def fail(path):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(model, "save_weights", fail)
+    with pytest.raises(OSError, match="no space left"):
+        copy.save_weights(model, "bass_encoder")
+    assert copy.weights("bass_encoder").read_bytes() == before
+    assert sorted(copy.path.rglob("*")) == files
+
+
+def test_every_file_has_its_own_place(tmp_path, config):
+    run = Run(tmp_path, config)
+    stages = [f"{track}_{kind}" for track in TRACK_NAMES for kind in ("bvae", "refiner")] + ["mfg_vae"]
+    paths = {place(stage) for stage in stages for place in (run.history, run.figure, run.checkpoint)}
+    paths |= {run.weights(part) for part in PARTS} | {run.prior}
+    assert len(paths) == 3 * 11 + 17 + 1
