@@ -7,7 +7,7 @@ of the next seed takes its place.
 from absl import flags
 
 from msw2.cli import options
-from msw2.cli.launch import OptionError, launch
+from msw2.cli.launch import launch
 from msw2.cli.songs import write_files
 from msw2.evaluation.sampling import Sampler, SilenceError
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
@@ -21,14 +21,12 @@ def define_flags() -> None:
     flags.DEFINE_integer("songs", 8, "Songs to write.", lower_bound=1)
     flags.DEFINE_integer("phrases", 4, "Phrases a song, of four bars each.", lower_bound=1, upper_bound=256)
     # A model of pianorolls knows no tempo; this is the one that LPD's authors give to music without one.
-    flags.DEFINE_float("tempo", DEFAULT_TEMPO, "Beats a minute.")
+    flags.DEFINE_float("tempo", DEFAULT_TEMPO, "Beats a minute.", MIN_TEMPO, MAX_TEMPO)
 
 
 def main() -> None:
     """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png` and so on."""
     values = flags.FLAGS
-    if not MIN_TEMPO <= values.tempo <= MAX_TEMPO:
-        raise OptionError(f"tempo {values.tempo} is not in {MIN_TEMPO:g}..{MAX_TEMPO:g} beats a minute")
     options.set_up_device()
     run = options.open_run()
     sampler = Sampler(*run.load_sandwich())

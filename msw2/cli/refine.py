@@ -17,7 +17,8 @@ def define_flags() -> None:
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
     options.set_up_device()
-    tracks, run, store = options.chosen_tracks(), options.training_run(), options.open_store()
+    # The run last: what is refused makes none.
+    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
     check_fit(run, store)
     if len(tracks) > 1:
         side_by_side.train("refine", [track for track in tracks if not run.has(f"{track}_refiner")])

@@ -33,7 +33,7 @@ def train(command: str, tracks: list[str]) -> None:
     import tensorflow as tf  # noqa: PLC0415 - only for the question below
 
     cores = flags.FLAGS.threads or len(os.sched_getaffinity(0))
-    workers = 1 if tf.config.list_physical_devices("GPU") else min(cores, len(tracks))
+    workers = 1 if tf.config.list_physical_devices("GPU") else min(cores, len(tracks)) or 1
     threads = flags.FLAGS.threads if workers == 1 else max(1, cores // workers)
     waiting, running = list(tracks), {}
     try:

@@ -16,8 +16,8 @@ def define_flags() -> None:
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
     options.set_up_device()
-    run = options.training_run()
-    if train_fusion(run, options.open_store()):
+    store, run = options.open_store(), options.training_run()  # the run last: what is refused makes none
+    if train_fusion(run, store):
         draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
     else:
         print("the MFG-VAE is trained already")

@@ -88,6 +88,6 @@ class Prior:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {field.name: content[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**arrays, "units": int(arrays["units"]), "latent": int(arrays["latent"])})

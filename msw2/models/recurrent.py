@@ -3,11 +3,12 @@
 `LSTM` has the weights of `keras.layers.LSTM` (names, shapes, order, gates i-f-c-o) and its results. On a CPU
 Keras runs the cell in a while loop, some twenty small operations a step. Here, on TensorFlow:
 
-* in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too);
+* in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too), if the
+  gates are sigmoids;
 * in training, the steps are unrolled, all inputs are projected at once, the cell's arithmetic is one compiled
   kernel a step, and the gradient of the weights is one product at the end instead of one a step.
 
-Elsewhere (GPUs, other backends, released gates) it is Keras's own way, cuDNN where that applies.
+Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies.
 """
 
 import functools
@@ -42,21 +43,24 @@ class LSTM(keras.layers.LSTM):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Maps [batch, step, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
-        if initial_state is not None or mask is not None or not self._can_fuse():
+        run = None if initial_state is not None or mask is not None else self._fast_way(sequences, training)
+        if run is None:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
         sequences = ops.transpose(sequences, (1, 0, 2))
-        run = _unrolled_lstm if training and sequences.shape[0] is not None else _block_lstm
         hidden = run(sequences, self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         return ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
 
-    def _can_fuse(self) -> bool:
-        if keras.backend.backend() != "tensorflow" or self.gates != "sigmoid":
-            return False
-        if self.compute_dtype != "float32":
-            return False
-        return _on_cpu() if self.fused is None else self.fused
+    def _fast_way(self, sequences, training):
+        """Returns the function that computes this layer best, or None where that is Keras."""
+        if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
+            return None
+        if not (_on_cpu() if self.fused is None else self.fused):
+            return None
+        if training and sequences.shape[1] is not None:
+            return functools.partial(_unrolled_lstm, gates=self.gates)
+        return _block_lstm if self.gates == "sigmoid" else None
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
@@ -102,27 +106,33 @@ def _block_lstm(sequences, kernel, recurrent_kernel, bias):
     ).h
 
 
-def _unrolled_lstm(sequences, kernel, recurrent_kernel, bias):
+def _unrolled_lstm(sequences, kernel, recurrent_kernel, bias, *, gates):
     """The same, for training: fast with its gradient, at the price of a larger graph."""
     import tensorflow as tf  # noqa: PLC0415
 
     projected = tf.tensordot(sequences, tf.convert_to_tensor(kernel), 1) + bias
-    return _recurrence()(projected, tf.convert_to_tensor(recurrent_kernel))
+    return _recurrence(gates)(projected, tf.convert_to_tensor(recurrent_kernel))
 
 
 @functools.cache
-def _recurrence():
+def _recurrence(kind):
     """Returns the recurrent part of an LSTM with its gradient written out.
 
     A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
-    [step, batch, unit]. Made on first use, because importing this module must not import TensorFlow.
+    [step, batch, unit], for gates of a kind. Made on first use, because importing this module must not import TensorFlow.
     """
     import tensorflow as tf  # noqa: PLC0415
+
+    def activate(x):
+        return tf.sigmoid(x) if kind == "sigmoid" else released_hard_sigmoid(x)
+
+    def slope(gate):
+        return gate * (1 - gate) if kind == "sigmoid" else tf.where((gate > 0) & (gate < 1), 0.2, 0.0)
 
     @tf.function(jit_compile=True)
     def forward(preactivations, cell):
         i, f, c, o = tf.split(preactivations, 4, axis=-1)
-        i, f, c, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(c), tf.sigmoid(o)
+        i, f, c, o = activate(i), activate(f), tf.tanh(c), activate(o)
         new = f * cell + i * c
         squashed = tf.tanh(new)
         return tf.concat([i, f, c, o], axis=-1), new, squashed, o * squashed
@@ -132,10 +142,10 @@ def _recurrence():
         i, f, c, o = tf.split(gates, 4, axis=-1)
         d_cell += d_hidden * o * (1 - squashed * squashed)
         d_gates = [
-            d_cell * c * i * (1 - i),
-            d_cell * cell * f * (1 - f),
+            d_cell * c * slope(i),
+            d_cell * cell * slope(f),
             d_cell * i * (1 - c * c),
-            d_hidden * squashed * o * (1 - o),
+            d_hidden * squashed * slope(o),
         ]
         return tf.concat(d_gates, axis=-1), d_cell * f
 

@@ -6,6 +6,7 @@ from keras import ops
 from msw2.config import Config
 
 RELEASED_EPSILON = 1e-7  # keras.backend.epsilon() in Keras 2.1.6
+FINAL_SHARE = 0.05  # of the learning rate, at the end of the cosine
 
 
 class ReleasedRMSprop(keras.optimizers.Optimizer):
@@ -38,7 +39,15 @@ class ReleasedRMSprop(keras.optimizers.Optimizer):
         return {**super().get_config(), "rho": self.rho}
 
 
-def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """Returns a fresh optimizer for a VAE of either stage."""
+def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    """Returns a fresh optimizer for a VAE of either stage.
+
+    Args:
+        config: kind, learning rate, schedule, clipping.
+        steps: steps of the whole stage, which the schedule is spread over.
+    """
     kind = {"rmsprop": ReleasedRMSprop, "adam": keras.optimizers.Adam}[config.optimizer]
-    return kind(config.learning_rate, global_clipnorm=config.clip_norm or None)
+    rate = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=FINAL_SHARE)
+    return kind(rate, global_clipnorm=config.clip_norm or None)

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import warnings
+import zipfile
 
 import keras
 
@@ -139,8 +141,11 @@ class Run:
             raise RunError(f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first")
         for name in names:
             try:
-                parts.models[name].load_weights(self.weights(name))
-            except (OSError, ValueError, KeyError) as error:
+                with warnings.catch_warnings():
+                    # Where Keras only warns that it found nothing for a layer, the layer would stay untrained.
+                    warnings.simplefilter("error", UserWarning)
+                    parts.models[name].load_weights(self.weights(name))
+            except (OSError, ValueError, KeyError, UserWarning) as error:
                 raise RunError(f"{self.weights(name)} is damaged or of another model") from error
 
     def load_sandwich(self, *, fused: bool | None = None) -> tuple[Sandwich, Prior]:
@@ -151,7 +156,15 @@ class Run:
         """
         parts = build_parts(self.config, fused=fused)
         self.load_weights(parts, *parts.models)
-        return Sandwich(parts), Prior.load(self.prior)
+        return Sandwich(parts), self._load_prior()
+
+    def _load_prior(self) -> Prior:
+        try:
+            return Prior.load(self.prior)
+        except FileNotFoundError as error:
+            raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{self.prior} is damaged: delete it and run `make stage2`") from error
 
 
 def stage1_parts(track: str) -> tuple[str, str]:

@@ -44,7 +44,8 @@ def train_bvae(run: Run, store: Store, track: str) -> bool:
     if run.config.output_bias:
         bvae.set_output_bias(parts.models[f"{track}_decoder"], bars.dense().mean(axis=(0, 1)))
     vae = track_vae(parts, track)
-    compile_stage(vae, build_optimizer(run.config), parts, stage1_parts(track))
+    steps = run.config.bvae_epochs * -(-_epoch_bars(run, store, bars) // run.config.batch_size)
+    compile_stage(vae, build_optimizer(run.config, steps), parts, stage1_parts(track))
     resume = _fit_bars(run, store, vae, track, bars, stage=f"{track}_bvae", epochs=run.config.bvae_epochs)
     for part in stage1_parts(track):
         run.save_weights(parts.models[part], part)
@@ -103,14 +104,15 @@ def train_fusion(run: Run, store: Store) -> bool:
         deviation = np.maximum(flat.std(axis=0), 1e-2)
         mfg_vae.set_statistics(parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation)
     vae = fusion_vae(parts)
-    compile_stage(vae, build_optimizer(config), parts, names)
+    steps = -(-len(flat) // config.batch_size)
+    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
     validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(-1, *moments.shape[2:])
     resume = _resume(run, store, "mfg_vae")
     fit(
         vae,
         lambda first: _array_batches(flat, config, first, config.mfg_epochs),
         epochs=config.mfg_epochs,
-        steps=-(-len(flat) // config.batch_size),
+        steps=steps,
         validation=(validation, validation) if len(validation) else None,
         resume=resume,
         label="mfg_vae",
@@ -203,12 +205,19 @@ def _bars(run: Run, store: Store, split: str, track: str) -> pipeline.PackedBars
     return bars
 
 
+def _epoch_bars(run: Run, store: Store, bars: pipeline.PackedBars) -> int:
+    """Returns the bars of an epoch: as many for every track, so that each gets the same number of steps.
+
+    A track that is often silent, whose silent bars are left out, passes over the others more often.
+    """
+    return max(len(bars), min(store.count("train") * store.grid.bars, run.config.train_bars or 2**31))
+
+
 def _fit_bars(run: Run, store: Store, model: keras.Model, track: str, bars, *, stage: str, epochs: int) -> Resume:
     """Fits a compiled view whose input and target are a track's bars."""
     config, resume = run.config, _resume(run, store, stage)
     validation = _bars(run, store, "validation", track)
-    # Every track gets the same number of steps: one that is often silent passes over its bars more often.
-    epoch_bars = max(len(bars), min(store.count("train") * store.grid.bars, config.train_bars or 2**31))
+    epoch_bars = _epoch_bars(run, store, bars)
     fit(
         model,
         lambda first: pipeline.training_batches(

@@ -26,7 +26,12 @@ def write_store(path, grid, phrases, shard_phrases=4):
             writer.add(f"{index:016x}", packing.summarise([phrase[None]], np.array([0]), 100.0, grid))
         writer.close()
         splits[split] = {"files": writer.files, "phrases": len(phrases.get(split, []))}
-    manifest = {"format": FORMAT, "tracks": list(TRACK_NAMES), "grid": dataclasses.asdict(grid), "splits": splits}
+    manifest = {
+        "format": FORMAT,
+        "tracks": list(TRACK_NAMES),
+        "grid": dataclasses.asdict(grid),
+        "splits": splits,
+    }
     (path / MANIFEST).write_text(json.dumps(manifest))
     return Store.open(path)
 
@@ -187,7 +192,7 @@ def test_transposition_loses_no_note():
 
 
 def batches(bars, track="bass", **kwargs):
-    defaults = {"batch_size": 4, "seed": 3, "first_epoch": 0, "epochs": 1}
+    defaults = {"batch_size": 4, "epoch_bars": len(bars), "seed": 3, "first_epoch": 0, "epochs": 1}
     return [batch for batch, _ in pipeline.training_batches(bars, track, **{**defaults, **kwargs})]
 
 
@@ -202,10 +207,21 @@ def test_every_epoch_is_another_permutation_of_all_bars():
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
+def test_an_epoch_of_more_bars_than_there_are_passes_over_them_in_turn_but_mixes_the_passes():
+    found = batches(packed(numbered(10)), epoch_bars=23, epochs=2)
+    assert [len(batch) for batch in found] == [4, 4, 4, 4, 4, 3] * 2
+    for epoch in (found[:6], found[6:]):
+        order = np.concatenate([numbers(batch) for batch in epoch])
+        assert np.bincount(order).tolist() == [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]
+        assert len(set(order[:10])) < 10
+    tail = batches(packed(numbered(10)), epoch_bars=23, first_epoch=1, epochs=2)
+    assert all(np.array_equal(a, b) for a, b in zip(tail, found[6:], strict=True))
+
+
 def test_input_and_target_are_the_same_bars_of_minus_and_plus_one():
     source = np.random.default_rng(0).random((6, 8, 5)) < 0.5
     (bar, target), *_ = pipeline.training_batches(
-        packed(source), "piano", batch_size=6, seed=0, first_epoch=0, epochs=1
+        packed(source), "piano", batch_size=6, epoch_bars=6, seed=0, first_epoch=0, epochs=1
     )
     assert bar.dtype == tf.float32
     assert np.array_equal(bar, target)

@@ -76,7 +76,12 @@ def test_repeat_with_position_by_hand():
 def test_repeat_with_position_keeps_the_order_of_features_on_the_papers_grid():
     found = np.asarray(RepeatWithPosition(48, 12)(np.array([[1.5, 2.5, 3.5]], np.float32)))
     assert found.shape == (1, 48, 3 + 12 + 4)
-    assert found[0, 29].tolist() == [1.5, 2.5, 3.5] + [0] * 5 + [1] + [0] * 6 + [0, 0, 1, 0]  # 29 = 2 * 12 + 5
+    assert found[0, 29].tolist() == [1.5, 2.5, 3.5] + [0] * 5 + [1] + [0] * 6 + [
+        0,
+        0,
+        1,
+        0,
+    ]  # 29 = 2 * 12 + 5
 
 
 def test_standardise_changes_nothing_until_told_and_then_scales_there_and_back():

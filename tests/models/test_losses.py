@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from msw2.models import losses
 
@@ -46,8 +47,6 @@ def test_kl_divergence_is_that_of_gaussians():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_losses_compute_in_float32(dtype):
-    import tensorflow as tf
-
     # 0.1 squared, a thousand times: in half precision the sum would stall well before 10.
     ones = tf.ones((1, 1000, 1), dtype)
     loss = losses.gaussian_nll(tf.zeros((1, 1000, 1), dtype), 0.1 * ones)

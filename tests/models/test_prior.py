@@ -58,7 +58,9 @@ def test_the_same_seed_gives_the_same_latents_alone_and_in_any_batch():
 
 def test_in_a_graph_as_outside_one():
     prior = mixture()
-    sample = tf.function(prior.sample, input_signature=[tf.TensorSpec([None], tf.int64), tf.TensorSpec([None])])
+    sample = tf.function(
+        prior.sample, input_signature=[tf.TensorSpec([None], tf.int64), tf.TensorSpec([None])]
+    )
     found = sample(tf.constant([4, 9], tf.int64), tf.constant([1.0, 0.5]))
     np.testing.assert_allclose(found[0], draw(prior, [4])[0], atol=1e-6)
     np.testing.assert_allclose(found[1], draw(prior, [9], 0.5)[0], atol=1e-6)

@@ -28,28 +28,30 @@ def pair(gates, fused, **kwargs):
     return ours, keras_own
 
 
-def results(layer, inputs, upstream):
+def results(layer, inputs, upstream, training):
     """The output, and the gradients of its product with `upstream` by the inputs and each weight."""
-    inputs = tf.constant(inputs)
+    inputs = tf.convert_to_tensor(inputs)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        output = layer(inputs)
+        output = layer(inputs, training=training)
         product = tf.reduce_sum(output * upstream)
     return [output, *tape.gradient(product, [inputs, *[w.value for w in layer.weights]])]
 
 
 @pytest.mark.parametrize("go_backwards", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
-    ("gates", "fused"), [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True), ("hard_sigmoid", None)]
+    ("gates", "fused"),
+    [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True), ("hard_sigmoid", None)],
 )
-def test_output_and_all_gradients_are_those_of_keras(gates, fused, return_sequences, go_backwards):
+def test_output_and_all_gradients_are_those_of_keras(gates, fused, training, return_sequences, go_backwards):
     ours, keras_own = pair(gates, fused, return_sequences=return_sequences, go_backwards=go_backwards)
     rng = np.random.default_rng(2)
     inputs = rng.normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
     shape = (BATCH, STEPS, UNITS) if return_sequences else (BATCH, UNITS)
     upstream = rng.normal(0, 1, shape).astype(np.float32)
-    found, expected = results(ours, inputs, upstream), results(keras_own, inputs, upstream)
+    found, expected = (results(layer, inputs, upstream, training) for layer in (ours, keras_own))
     assert found[0].shape == shape
     for name, ours_value, keras_value in zip(
         ("output", "inputs", "kernel", "recurrent", "bias"), found, expected, strict=True
@@ -59,12 +61,18 @@ def test_output_and_all_gradients_are_those_of_keras(gates, fused, return_sequen
 
 
 @pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
-@pytest.mark.parametrize("fused", [True, False])
-def test_one_step_by_hand(gates, fused):
+@pytest.mark.parametrize(("fused", "training"), [(True, True), (True, False), (False, False)])
+def test_two_steps_by_hand(gates, fused, training):
     # One unit, one feature: all gates in numbers. Order of the gates: input, forget, cell, output.
     layer = LSTM(1, gates=gates, fused=fused, return_sequences=True)
     layer.build((None, 2, 1))
-    layer.set_weights([np.array([[1.0, 2.0, -1.0, 0.5]]), np.array([[0.3, -0.7, 0.9, 4.0]]), np.array([0.1, 1.0, 0.2, -0.4])])
+    layer.set_weights(
+        [
+            np.array([[1.0, 2.0, -1.0, 0.5]]),
+            np.array([[0.3, -0.7, 0.9, 4.0]]),
+            np.array([0.1, 1.0, 0.2, -0.4]),
+        ]
+    )
     gate = {
         "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
         "hard_sigmoid": lambda x: min(max(0.2 * x + 0.5, 0.0), 1.0),
@@ -77,7 +85,7 @@ def test_one_step_by_hand(gates, fused):
         c = f * c + i * candidate
         h = o * np.tanh(c)
         expected.append(h)
-    found = layer(np.array([[[0.6], [-1.1]]], np.float32))[0, :, 0]
+    found = layer(np.array([[[0.6], [-1.1]]], np.float32), training=training)[0, :, 0]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -117,7 +125,7 @@ def test_a_weight_file_of_keras_fits_and_gives_the_same(tmp_path):
 
 
 def operations(layer, steps=STEPS):
-    function = tf.function(lambda x: layer(x)).get_concrete_function(tf.TensorSpec((2, steps, FEATURES)))
+    function = tf.function(layer).get_concrete_function(tf.TensorSpec((2, steps, FEATURES)))
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
     return {node.op for node in nodes}
@@ -136,12 +144,34 @@ def test_the_fused_operation_is_the_default_on_a_cpu():
     assert "BlockLSTM" in operations(LSTM(UNITS))
 
 
-def test_any_number_of_steps_and_any_batch():
+@pytest.mark.parametrize("training", [False, True])
+def test_any_number_of_steps_and_any_batch(training):
     layer = LSTM(UNITS, fused=True, return_sequences=True)
     inputs = np.random.default_rng(5).normal(0, 1, (4, 9, FEATURES)).astype(np.float32)
-    whole = layer(inputs)
+    whole = layer(inputs, training=training)
     assert whole.shape == (4, 9, UNITS)
-    np.testing.assert_allclose(layer(inputs[1:2, :6]), whole[1:2, :6], atol=1e-6)
+    np.testing.assert_allclose(layer(inputs[1:2, :6], training=training), whole[1:2, :6], atol=1e-6)
+    np.testing.assert_allclose(layer(inputs, training=not training), whole, atol=1e-6)
+
+
+def test_a_number_of_steps_that_is_not_known_when_the_graph_is_made():
+    ours, keras_own = pair("sigmoid", True, return_sequences=True)
+    call = tf.function(
+        lambda x: ours(x, training=True), input_signature=[tf.TensorSpec([None, None, FEATURES])]
+    )
+    for steps in (2, 5):
+        inputs = np.random.default_rng(steps).normal(0, 1, (3, steps, FEATURES)).astype(np.float32)
+        np.testing.assert_allclose(call(inputs), keras_own(inputs), atol=1e-5)
+
+
+def test_the_gradient_inside_a_graph_is_that_outside_one():
+    ours, keras_own = pair("sigmoid", True, return_sequences=True)
+    rng = np.random.default_rng(8)
+    inputs = rng.normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
+    upstream = rng.normal(0, 1, (BATCH, STEPS, UNITS)).astype(np.float32)
+    found = tf.function(lambda x: results(ours, x, upstream, training=True))(inputs)
+    for a, b in zip(found, results(keras_own, inputs, upstream, training=True), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

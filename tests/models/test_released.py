@@ -170,7 +170,7 @@ def test_two_steps_of_rmsprop(small, monkeypatch):
     given(monkeypatch, unit)
     model, bars = track_vae(parts, "bass"), tf.constant(bar, tf.float32)
     before = [v.numpy() for v in [*model.encoder.weights, *model.decoder.weights]]
-    model.compile(optimizer=build_optimizer(SMALL), run_eagerly=True)
+    model.compile(optimizer=build_optimizer(SMALL, 100), run_eagerly=True)
     try:
         weights, squares = [w.copy() for w in start], [np.zeros_like(w) for w in start]
         for step in range(2):
@@ -179,7 +179,8 @@ def test_two_steps_of_rmsprop(small, monkeypatch):
             gradients = finite_differences(weights, bar, 0.01 * unit) if step else first
             squares = [0.9 * v + 0.1 * g**2 for v, g in zip(squares, gradients, strict=True)]
             weights = [
-                w - 0.001 * g / (np.sqrt(v) + 1e-7) for w, g, v in zip(weights, gradients, squares, strict=True)
+                w - 0.001 * g / (np.sqrt(v) + 1e-7)
+                for w, g, v in zip(weights, gradients, squares, strict=True)
             ]
             variables = [*model.encoder.weights, *model.decoder.weights]
             for variable, oracle in zip(variables, weights, strict=True):
@@ -194,7 +195,7 @@ def test_the_mean_is_taken_over_batch_and_latent_and_the_terms_add_up(small, mon
     parts, bar, unit, weights, _ = small
     given(monkeypatch, unit)
     model, bars = track_vae(parts, "bass"), tf.constant(bar, tf.float32)
-    model.compile(optimizer=build_optimizer(SMALL), run_eagerly=True)
+    model.compile(optimizer=build_optimizer(SMALL, 100), run_eagerly=True)
     logs = model.evaluate(bars, bars, batch_size=4, verbose=0, return_dict=True)
     mean, s, output = vae(weights, bar, 0.01 * unit)
     assert logs["nll"] == pytest.approx(((output - bar) ** 2).mean(), abs=1e-5)

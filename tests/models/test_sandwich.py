@@ -32,7 +32,12 @@ TUNED_LIKE = dataclasses.replace(
     gates="sigmoid",
 )
 PAPER_LIKE = dataclasses.replace(
-    TUNED_LIKE, likelihood="gaussian", position=False, bidirectional=False, standardise=False, mfg_output="tanh"
+    TUNED_LIKE,
+    likelihood="gaussian",
+    position=False,
+    bidirectional=False,
+    standardise=False,
+    mfg_output="tanh",
 )
 
 
@@ -74,7 +79,10 @@ def test_shapes(sandwich):
     latent = sandwich.encode(bars)
     assert latent.shape == (BARS, MFG_LATENT)
     for refined in (False, True):
-        for probability in (sandwich.decode(latent, refined=refined), sandwich.restore(bars, refined=refined)):
+        for probability in (
+            sandwich.decode(latent, refined=refined),
+            sandwich.restore(bars, refined=refined),
+        ):
             assert probability.shape == (BARS, STEPS, PITCHES, 5)
             assert probability.dtype == "float32"
             assert np.min(probability) >= 0

@@ -27,7 +27,7 @@ def test_released_rmsprop_by_hand():
 
 
 def test_the_epsilon_is_outside_the_root():
-    # g = 1e-6: sqrt(v) = 3.162e-7, so the step is 0.1 * 1e-6 / 4.162e-7; inside it would be 0.1 * 1e-6 / 3.162e-4.
+    # g = 1e-6: sqrt(v) = 3.162e-7, so the step is 0.1 * 1e-6 / 4.162e-7; inside: 0.1 * 1e-6 / 3.162e-4.
     found = apply(ReleasedRMSprop(0.1), [0.0, 0.0], [[1e-6, 0.0]])[0]
     np.testing.assert_allclose(found, [-0.1 / (10**-0.5 + 0.1), 0.0], rtol=1e-4)
     inside = apply(keras.optimizers.RMSprop(0.1), [0.0], [[1e-6]])[0]
@@ -45,19 +45,32 @@ def test_each_variable_has_its_own_running_mean():
 
 
 def test_the_presets_optimizers():
-    rmsprop = build_optimizer(dataclasses.replace(PAPER, learning_rate=0.25, clip_norm=0.0))
+    rmsprop = build_optimizer(dataclasses.replace(PAPER, learning_rate=0.25, clip_norm=0.0), 100)
     assert type(rmsprop) is ReleasedRMSprop
     assert (float(rmsprop.learning_rate), rmsprop.rho, rmsprop.global_clipnorm) == (0.25, 0.9, None)
-    adam = build_optimizer(dataclasses.replace(PAPER, optimizer="adam", clip_norm=0.5))
+    adam = build_optimizer(dataclasses.replace(PAPER, optimizer="adam", clip_norm=0.5), 100)
     assert type(adam) is keras.optimizers.Adam
     assert float(adam.learning_rate) == pytest.approx(1e-3)
     assert adam.global_clipnorm == 0.5
 
 
+def test_the_cosine_schedule_ends_at_a_twentieth():
+    optimizer = build_optimizer(dataclasses.replace(PAPER, schedule="cosine", learning_rate=0.4), 8)
+    variable, rates = keras.Variable(0.0), []
+    optimizer.build([variable])
+    for _ in range(10):
+        rates.append(float(optimizer.learning_rate))
+        optimizer.apply_gradients([(keras.ops.convert_to_tensor(1.0), variable)])
+    # 0.05 + 0.95 (1 + cos(pi t / 8)) / 2 of 0.4, and no further after the last step
+    assert rates[0] == pytest.approx(0.4)
+    assert rates[4] == pytest.approx(0.4 * 0.525)
+    assert rates[8] == rates[9] == pytest.approx(0.02)
+
+
 def test_gradients_are_clipped_together():
     # (3, 4) has norm 5: clipped at 1 it is (0.6, 0.8); v = 0.1 g^2, so the step is the same, but v is not.
     one, two = keras.Variable(np.zeros(1, np.float32)), keras.Variable(np.zeros(1, np.float32))
-    optimizer = build_optimizer(dataclasses.replace(PAPER, clip_norm=1.0))
+    optimizer = build_optimizer(dataclasses.replace(PAPER, clip_norm=1.0), 100)
     optimizer.build([one, two])
     optimizer.apply_gradients([(keras.ops.ones(1) * 3, one), (keras.ops.ones(1) * 4, two)])
     squares = sorted(float(v.numpy()[0]) for v in optimizer.variables if v.ndim)

@@ -1,0 +1,259 @@
+import dataclasses
+import functools
+import sys
+import types
+
+import keras
+import pytest
+from absl import flags
+
+from msw2.cli import options, refine, side_by_side, stage1, stage2
+from msw2.cli.launch import OptionError, launch
+from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
+from msw2.data.store import StoreError
+from msw2.training.runs import Run, RunError
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Returns a function (*arguments) -> flags of a training command, apart from this process's own."""
+
+    def parsed(*arguments):
+        values = flags.FlagValues()
+        own = {name: getattr(flags, name) for name in dir(flags) if name.startswith("DEFINE_")}
+        apart = {name: functools.partial(define, flag_values=values) for name, define in own.items()}
+        for module in (options, side_by_side):
+            monkeypatch.setattr(module, "flags", types.SimpleNamespace(FLAGS=values, **apart))
+        options.define_run()
+        options.define_store()
+        options.define_config()
+        options.define_track()
+        values(["program", *arguments])
+        return values
+
+    return parsed
+
+
+def test_without_a_word_the_run_is_tuned(parse, tmp_path):
+    parse(f"--run={tmp_path / 'run'}")
+    run = options.training_run()
+    assert run.config == TUNED
+    assert Run.open(tmp_path / "run").config == TUNED
+    assert parse()["run"].value == "runs/tuned"
+
+
+def test_a_preset_and_flags_that_override_it(parse, tmp_path):
+    parse(
+        f"--run={tmp_path}", "--preset=released", "--bvae_hidden=7", "--bidirectional", "--nooutput_bias",
+        "--learning_rate=0.5", "--gates=sigmoid", "--seed=3", "--bvae_kl=0",
+    )  # fmt: skip
+    expected = dataclasses.replace(
+        RELEASED, bvae_hidden=7, bidirectional=True, learning_rate=0.5, gates="sigmoid", seed=3, bvae_kl=0.0
+    )
+    assert options.training_run().config == expected
+
+
+def test_every_field_has_a_flag_without_a_value_of_its_own(parse):
+    values = parse()
+    for field in dataclasses.fields(Config):
+        assert values[field.name].value is None
+        value = getattr(PAPER, field.name)
+        given = parse(f"--{field.name}={str(value).lower() if field.type is bool else value}")[
+            field.name
+        ].value
+        assert given == value
+        assert type(given) is field.type
+    for name, allowed in CHOICES.items():
+        with pytest.raises(flags.IllegalFlagValueError, match=f"--{name}=.*{'|'.join(allowed)}"):
+            parse(f"--{name}=other")
+
+
+def test_the_runs_own_config_holds_where_no_preset_is_given(parse, tmp_path):
+    parse(f"--run={tmp_path}", "--preset=paper", "--bvae_latent=9")
+    made = options.training_run().config
+    parse(f"--run={tmp_path}")
+    assert options.training_run().config == made == dataclasses.replace(PAPER, bvae_latent=9)
+    parse(f"--run={tmp_path}", "--bvae_latent=9")
+    assert options.training_run().config == made
+
+
+def test_what_does_not_fit_the_run_is_refused(parse, tmp_path):
+    parse(f"--run={tmp_path}", "--preset=paper")
+    options.training_run()
+    before = (tmp_path / "config.json").read_bytes()
+    parse(f"--run={tmp_path}", "--bvae_latent=9")
+    with pytest.raises(RunError, match=rf"^the run {tmp_path} was made with bvae_latent 64 \(not 9\): "):
+        options.training_run()
+    parse(f"--run={tmp_path}", "--preset=tuned")
+    with pytest.raises((OptionError, RunError), match=rf"^the run {tmp_path} was made with .*another run$"):
+        options.training_run()
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_value_out_of_range_is_refused_before_a_run_is_made(parse, tmp_path):
+    parse(f"--run={tmp_path / 'run'}", "--batch_size=0")
+    with pytest.raises(OptionError, match=r"^batch_size 0 is out of range: at least 1$"):
+        options.training_run()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", [stage1, refine, stage2])
+def test_without_a_store_no_run_is_made(parse, tmp_path, command):
+    parse(f"--run={tmp_path / 'run'}", f"--store={tmp_path / 'store'}", "--track=bass")
+    with pytest.raises(StoreError, match=rf"^no store at {tmp_path / 'store'}: make one with `make data`"):
+        command.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tracks(parse):
+    parse()
+    assert options.chosen_tracks() == ("drums", "piano", "guitar", "bass", "strings")
+    parse("--track=bass")
+    assert options.chosen_tracks() == ("bass",)
+    parse("--track=drum")
+    with pytest.raises(
+        OptionError, match=r"^track 'drum' is not one of drums, piano, guitar, bass, strings$"
+    ):
+        options.chosen_tracks()
+
+
+def test_a_run_or_store_that_is_not_there(parse, tmp_path):
+    parse(f"--run={tmp_path / 'run'}", f"--store={tmp_path / 'store'}")
+    with pytest.raises(RunError, match=rf"^no run at {tmp_path / 'run'}: "):
+        options.open_run()
+    with pytest.raises(StoreError, match=rf"^no store at {tmp_path / 'store'}: "):
+        options.open_store()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "precision", "policy"),
+    [
+        (None, "auto", "float32"),
+        (None, "float16", "mixed_float16"),
+        (None, "bfloat16", "mixed_bfloat16"),
+        ((7, 5), "auto", "mixed_float16"),
+        ((8, 0), "auto", "mixed_bfloat16"),
+        ((9, 0), "auto", "mixed_bfloat16"),
+        ((9, 0), "float32", "float32"),
+    ],
+)
+def test_precision_is_what_the_device_does_well(parse, monkeypatch, gpu, precision, policy):
+    parse(f"--precision={precision}")
+    config = options.tf.config
+    monkeypatch.setattr(
+        config, "list_physical_devices", lambda kind: ["gpu"] if gpu and kind == "GPU" else []
+    )
+    monkeypatch.setattr(
+        config.experimental, "get_device_details", lambda device: {"compute_capability": gpu} if gpu else {}
+    )
+    before = keras.mixed_precision.dtype_policy()
+    try:
+        options.set_up_device()
+        assert keras.mixed_precision.dtype_policy().name == policy
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+
+
+class Process:
+    """A process that ends with a status after some polls."""
+
+    running = 0
+    most = 0
+
+    def __init__(self, status, polls):
+        self.status, self.polls, self.terminated = status, polls, False
+        Process.running += 1
+        Process.most = max(Process.most, Process.running)
+
+    def poll(self):
+        self.polls -= 1
+        if self.polls:
+            return None
+        Process.running -= 1
+        return self.status
+
+    def terminate(self):
+        self.terminated = True
+
+    def wait(self):
+        pass
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Lets side_by_side start processes of the given (status, polls), and keeps their command lines."""
+    record = types.SimpleNamespace(commands=[], processes=[], plan={})
+    Process.running = Process.most = 0
+
+    def start(command, **kwargs):
+        track = next(argument for argument in command if argument.startswith("--track="))[len("--track=") :]
+        record.commands.append(command)
+        record.processes.append(Process(*record.plan.get(track, (0, 2))))
+        return record.processes[-1]
+
+    monkeypatch.setattr(side_by_side.subprocess, "Popen", start)
+    monkeypatch.setattr(side_by_side.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(side_by_side, "POLL", 0.0)
+    return record
+
+
+def test_tracks_are_trained_side_by_side_with_the_flags_that_were_given(parse, started):
+    parse("--run=a b", "--store=s", "--bvae_hidden=7", "--nobidirectional", "--preset=paper")
+    started.plan = {"drums": (0, 9)}
+    side_by_side.train("stage1", ["drums", "piano", "bass", "strings"])
+    assert Process.most == 2
+    assert [command[:3] for command in started.commands] == [[sys.executable, "-m", "msw2.cli.stage1"]] * 4
+    tracks = [argument for command in started.commands for argument in command if "--track" in argument]
+    assert tracks == ["--track=drums", "--track=piano", "--track=bass", "--track=strings"]
+    for command in started.commands:
+        given = set(command[3:])
+        assert {"--run=a b", "--store=s", "--bvae_hidden=7", "--nobidirectional", "--preset=paper"} < given
+        assert {argument.split("=")[0] for argument in given} == {
+            "--run", "--store", "--bvae_hidden", "--nobidirectional", "--preset", "--track", "--threads"
+        }  # fmt: skip
+        assert "--threads=1" in given
+
+
+def test_a_track_that_fails_is_named_and_the_others_are_stopped(parse, started):
+    parse()
+    started.plan = {"drums": (0, 99), "piano": (3, 2)}
+    with pytest.raises(OptionError, match=r"^training piano ended with status 3"):
+        side_by_side.train("refine", ["drums", "piano", "bass"])
+    assert len(started.processes) == 2
+    assert started.processes[0].terminated
+
+
+def test_nothing_left_to_train_starts_nothing(parse, started):
+    parse()
+    side_by_side.train("stage1", [])
+    assert started.commands == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OptionError("this and that"), "error: this and that"),
+        (RunError("no run"), "error: no run"),
+        (KeyboardInterrupt(), "stopped; the same command goes on from here"),
+    ],
+)
+def test_a_users_error_is_one_sentence_and_a_bug_is_not_hidden(monkeypatch, error, message):
+    def fails(kind):
+        def main():
+            raise kind
+
+        return main
+
+    monkeypatch.setattr("msw2.cli.launch.app.run", lambda main: main(["program"]))
+    with pytest.raises(SystemExit) as ended:
+        launch(lambda: None, fails(error), RunError)
+    assert ended.value.code == message  # which Python prints on stderr, with status 1
+    with pytest.raises(ZeroDivisionError):
+        launch(lambda: None, fails(ZeroDivisionError()), RunError)
+
+
+def test_words_that_are_no_options_are_refused(monkeypatch):
+    monkeypatch.setattr("msw2.cli.launch.app.run", lambda main: main(["program", "drums"]))
+    with pytest.raises(SystemExit) as ended:
+        launch(lambda: None, lambda: None)
+    assert ended.value.code == "error: unexpected 'drums': options begin with --"

@@ -1,0 +1,83 @@
+"""`make stage1` as the user meets it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import msw2
+from msw2.data import packing
+from msw2.data.shards import ShardWriter
+from msw2.data.store import FORMAT, MANIFEST, SPLITS
+from msw2.music.grid import Grid
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run
+
+ROOT = pathlib.Path(msw2.__file__).parents[1]
+GRID = Grid(bars=2, steps=4, pitches=6, lowest_pitch=40, beat_resolution=1)
+SMALL = [
+    *(f"--{name}={value}" for name, value in dataclasses.asdict(GRID).items()),
+    *("--preset=paper", "--bvae_hidden=5", "--bvae_latent=3", "--bvae_epochs=1", "--refine_epochs=1"),
+]
+
+
+def command(name, *arguments, folder):
+    """Runs a command in a folder; returns what it left."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    line = [sys.executable, "-m", f"msw2.cli.{name}", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment, cwd=folder)
+
+
+def sentence(done):
+    """The one line that a refused command says."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1, done.stderr
+    assert done.stderr.rstrip().endswith(said[0])
+    return said[0].removeprefix("error: ")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a tiny store at data/store."""
+    folder = tmp_path_factory.mktemp("work")
+    path, splits = folder / "data" / "store", {}
+    path.mkdir(parents=True)
+    for split, count in zip(SPLITS, (6, 2, 0), strict=True):
+        writer = ShardWriter(path, split)
+        phrases = np.random.default_rng(count).random((count, *GRID.phrase_shape, 5)) < 0.3
+        if count:
+            writer.add("0" * 16, packing.summarise([phrases], np.arange(count), 100.0, GRID))
+        writer.close()
+        splits[split] = {"files": writer.files, "phrases": count}
+    manifest = {
+        "format": FORMAT,
+        "tracks": list(TRACK_NAMES),
+        "grid": dataclasses.asdict(GRID),
+        "splits": splits,
+    }
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_track_that_does_not_exist_is_refused_in_one_sentence(tmp_path):
+    done = command("stage1", "--track=drum", folder=tmp_path)
+    assert sentence(done) == "track 'drum' is not one of drums, piano, guitar, bass, strings"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stage_1_of_one_track(folder):
+    done = command("stage1", "--track=bass", "--run=run", *SMALL, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "bass_bvae        epoch   1 of 1  loss " in done.stderr
+    run = Run.open(folder / "run")
+    assert (run.config.grid, run.config.bvae_latent, run.config.bvae_epochs) == (GRID, 3, 1)
+    assert run.has("bass_encoder", "bass_decoder")
+    assert run.history("bass_bvae").read_text().count("\n") == 2
+    assert run.figure("bass_bvae").read_bytes()[:4] == b"\x89PNG"
