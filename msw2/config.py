@@ -12,7 +12,7 @@ CHOICES = {
     "optimizer": ("rmsprop", "adam"),
     "schedule": ("constant", "cosine"),
     "mfg_output": ("tanh", "linear"),
-    "prior": ("gaussian", "mixture"),
+    "prior": ("gaussian", "parzen"),
 }
 # field: (lowest, highest) allowed, both included; None where there is no bound
 RANGES = {
@@ -26,6 +26,7 @@ RANGES = {
     "bvae_kl": (0.0, None),
     "bvae_epochs": (1, None),
     "refine_epochs": (1, None),
+    "refine_weight": (1e-3, None),
     "mfg_hidden": (1, None),
     "mfg_latent": (1, None),
     "mfg_kl": (0.0, None),
@@ -35,7 +36,7 @@ RANGES = {
     "learning_rate": (1e-9, 1.0),
     "clip_norm": (0.0, None),
     "prior_std": (0.0, None),
-    "prior_components": (1, None),
+    "prior_neighbours": (1, 64),
     "seed": (0, 2**31 - 1),
 }
 
@@ -64,6 +65,7 @@ class Config:
         bvae_kl: weight of the KL term, which is averaged over batch and latent units.
         bvae_epochs: passes over the training bars in stage 1.
         refine_epochs: passes over the training bars for a refiner.
+        refine_weight: weight of a sounding cell in a refiner's loss, beside 1 for a silent one.
         mfg_hidden: units of the MFG-VAE's LSTMs.
         mfg_latent: size of the MFG-VAE's latent vector, one for each bar.
         mfg_output: `tanh`: the decoder ends in an LSTM, so moments come out in -1..1; `linear`: in a Dense.
@@ -71,10 +73,11 @@ class Config:
         mfg_kl: weight of the MFG-VAE's KL term.
         mfg_epochs: passes over the training moments in stage 2.
         mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
-        prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2), or a `mixture`
-            of Gaussians fitted to the latents of the training phrases after training.
-        prior_std: standard deviation of the `gaussian` prior.
-        prior_components: components of the `mixture` prior.
+        refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing.
+        prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each bar, or `parzen`:
+            a Gaussian around each training phrase, shaped by its nearest phrases.
+        prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
+        prior_neighbours: nearest phrases that shape a Gaussian of `parzen`.
         optimizer: `rmsprop` as Keras 2.1.6 computes it, or `adam`. (The refiner always uses Adam.)
         learning_rate: step size of the optimizer.
         schedule: of the learning rate: `constant`, or `cosine` down to a twentieth at the end of the stage.
@@ -107,6 +110,8 @@ class Config:
     bvae_kl: float
     bvae_epochs: int
     refine_epochs: int
+    refine_weight: float
+    refine_residual: bool
     mfg_hidden: int
     mfg_latent: int
     mfg_output: str
@@ -116,7 +121,7 @@ class Config:
     mfg_transpositions: int
     prior: str
     prior_std: float
-    prior_components: int
+    prior_neighbours: int
     optimizer: str
     learning_rate: float
     schedule: str
@@ -170,6 +175,8 @@ PAPER = Config(
     bvae_kl=1.0,  # Eq. 6
     bvae_epochs=100,  # not stated; released: 100
     refine_epochs=100,  # not stated; released: 100
+    refine_weight=1.0,  # Eq. 4
+    refine_residual=False,  # Fig. 2 leaves it open; released: from nothing
     mfg_hidden=128,  # Section IV.A
     mfg_latent=128,  # Section IV.A
     mfg_output="tanh",  # not stated; released: the output of an LSTM
@@ -179,7 +186,7 @@ PAPER = Config(
     mfg_transpositions=1,  # not stated; released: songs in their own key only
     prior="gaussian",  # Section III: "a Gaussian random variable"
     prior_std=1.0,  # Eq. 5: N(0, 1)
-    prior_components=1,  # one Gaussian
+    prior_neighbours=1,  # of no meaning for a Gaussian
     optimizer="rmsprop",  # not stated; released: RMSprop
     learning_rate=1e-3,  # not stated; released: Keras's default
     schedule="constant",  # not stated; released: constant
@@ -222,15 +229,19 @@ TUNED = dataclasses.replace(
     # The noise of the last steps costs more than the epochs it would take to average it out.
     schedule="cosine",
     clip_norm=1.0,
+    # Of songs never heard the BVAEs are less sure: at even weights a refiner leaves out half of what sounds.
+    refine_weight=2.0,
+    # From nothing, a refiner spends its epochs on learning to copy, and is worse than none until then.
+    refine_residual=True,
     # Moments of a BVAE are not in -1..1, nor of one scale.
     mfg_output="linear",
     standardise=True,
     mfg_kl=0.0,
     mfg_epochs=100,
     mfg_transpositions=12,
-    # The latents that the encoder makes are not N(0, 1): generation draws from what they are.
-    prior="mixture",
-    prior_components=16,
+    # The latents that the encoder makes are not N(0, 1), nor a few Gaussians: between them is mostly silence.
+    prior="parzen",
+    prior_neighbours=8,
     # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
     train_bars=0,
     transpose=6,
@@ -240,9 +251,7 @@ TUNED = dataclasses.replace(
     silent_bars=0.1,
 )
 
-DEMO = dataclasses.replace(
-    TUNED, bvae_epochs=30, refine_epochs=3, mfg_epochs=8, mfg_transpositions=6
-)
+DEMO = dataclasses.replace(TUNED, bvae_epochs=30, refine_epochs=3, mfg_epochs=8, mfg_transpositions=6)
 
 SMOKE = dataclasses.replace(
     TUNED,
@@ -250,7 +259,7 @@ SMOKE = dataclasses.replace(
     bvae_latent=8,
     mfg_hidden=16,
     mfg_latent=8,
-    prior_components=2,
+    prior_neighbours=2,
     bvae_epochs=2,
     refine_epochs=1,
     mfg_epochs=2,

@@ -93,7 +93,9 @@ def training_run() -> Run:
     if (pathlib.Path(values.run) / "config.json").exists():
         run = Run.open(values.run)
         if name not in (None, run.preset):
-            raise OptionError(f"the run {run.path} was made with preset {run.preset}, not {name}: use another run")
+            raise OptionError(
+                f"the run {run.path} was made with preset {run.preset}, not {name}: use another run"
+            )
         run.require(_override(run.config, overrides))
         return run
     name = name or "tuned"

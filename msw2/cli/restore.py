@@ -55,7 +55,9 @@ def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
         return
     store = options.open_fitting_store(run)
     if not store.count(values.split):
-        raise OptionError(f"the store {store.path} has no songs in its split {values.split}: give another --split")
+        raise OptionError(
+            f"the store {store.path} has no songs in its split {values.split}: give another --split"
+        )
     for _, song in zip(range(values.songs), store.songs(values.split), strict=False):
         yield song.name, join_phrases(song.phrases[apart(song, grid.bars)]), song.tempo
 

@@ -12,6 +12,7 @@ import time
 
 from absl import flags
 
+from msw2.cli import options
 from msw2.cli.launch import OptionError
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -57,11 +58,13 @@ def train(command: str, tracks: list[str]) -> None:
 
 def _start(command: str, track: str, threads: int) -> subprocess.Popen:
     values = flags.FLAGS
-    own = [flag for flag in values.flags_by_module_dict()["msw2.cli.options"] if flag.using_default_value is False]
-    given = [flag.serialize() for flag in own if flag.name not in ("track", "threads") and flag.value is not None]
+    own = values.flags_by_module_dict()[options.__name__]
+    given = [flag.serialize() for flag in own if not flag.using_default_value]
+    # The last word wins: --track and --threads override what was given.
     arguments = [*given, f"--track={track}", f"--threads={threads}"]
     return subprocess.Popen(
-        [sys.executable, "-m", f"msw2.cli.{command}", *arguments], preexec_fn=_die_with_parent
+        [sys.executable, "-m", f"msw2.cli.{command}", *arguments],
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken
     )
 
 

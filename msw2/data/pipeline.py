@@ -34,10 +34,16 @@ class PackedBars:
         return len(self.bits)
 
     def dense(self) -> np.ndarray:
-        """Returns the bars as bool [bar, step, pitch]."""
-        cells = self.grid.steps * self.grid.pitches
-        bits = np.unpackbits(self.bits, axis=1, count=cells)
-        return bits.view(bool).reshape(-1, self.grid.steps, self.grid.pitches)
+        """Returns the bars as bool [bar, step, pitch]: 4,032 bytes a bar."""
+        cells = np.unpackbits(self.bits, axis=1, count=self.grid.steps * self.grid.pitches)
+        return cells.view(bool).reshape(-1, self.grid.steps, self.grid.pitches)
+
+    def sounding_share(self) -> np.ndarray:
+        """Returns for each pitch the share of all steps in which it sounds, float [pitch], 0..1."""
+        cells = np.zeros(self.grid.pitches, np.int64)
+        for start in range(0, len(self), READ):
+            cells += PackedBars(self.bits[start : start + READ], self.grid).dense().sum(axis=(0, 1))
+        return cells / max(len(self) * self.grid.steps, 1)
 
 
 def load_bars(
@@ -109,7 +115,7 @@ def transpose(cells, shifts):
 
 
 def mix(cells, share, *, is_drum: bool, seed):
-    """Makes new bars of two: of each mixed bar a part is replaced by that part of the next bar in the batch.
+    """Makes new bars of two: of each mixed bar a part is replaced by that part of the bar before it in the batch.
 
     The part is all from a random beat on; on drums, in half of the cases, a random half of the instruments.
 

@@ -68,6 +68,17 @@ class RepeatWithPosition(keras.layers.Layer):
         return {**super().get_config(), "steps": self.steps, "beat_resolution": self.beat_resolution}
 
 
+class ToLogits(keras.layers.Layer):
+    """Turns 2p - 1, in -1..1, into the logit of p, in float32; what is nearer to -1 or 1 than 1e-6 is cut off."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def call(self, signed):
+        """Maps any shape to the same shape."""
+        return 2.0 * ops.arctanh(ops.clip(signed, -1.0 + 1e-6, 1.0 - 1e-6))
+
+
 class Standardise(keras.layers.Layer):
     """Scales features to mean 0 and deviation 1, or back; knows both from `set_statistics`.
 

@@ -10,75 +10,65 @@ from msw2.music.files import replacing
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prior:
-    """A mixture of Gaussians over the latents of a phrase, its bars side by side.
+    """A mixture of equally likely Gaussians over the latents of a phrase, its bars side by side.
 
-    A phrase is x = centre + basis (mean_k + temperature * root_k e) + temperature * residual * e', with k drawn
-    by weight and e, e' ~ N(0, I). An isotropic Gaussian is the case of an empty basis.
+    x = p_k + temperature * (spread / sqrt(m) * sum_j w_j (p_kj - p_k) + noise * e), with k drawn uniformly,
+    p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I): manifold Parzen windows (Vincent and Bengio
+    2003), whose Gaussians lie along what the neighbourhood varies in. An isotropic Gaussian is the case of one
+    point, at zero, without neighbours.
 
     Attributes:
         units: bars a phrase.
         latent: size of the MFG-VAE's latent vector; units x latent = `size`.
-        weights: float32 [component], sum 1.
-        means: float32 [component, direction].
-        roots: float32 [component, direction, direction], Cholesky roots of the covariances.
-        basis: float32 [direction, size], orthonormal rows.
-        centre: float32 [size].
-        residual: float32 [size], standard deviation outside the basis.
+        points: float32 [point, size].
+        neighbours: int32 [point, m], indices of points.
+        spread: width of a Gaussian in units of the distance to the neighbours.
+        noise: standard deviation of the isotropic part.
     """
 
     units: int
     latent: int
-    weights: np.ndarray
-    means: np.ndarray
-    roots: np.ndarray
-    basis: np.ndarray
-    centre: np.ndarray
-    residual: np.ndarray
+    points: np.ndarray
+    neighbours: np.ndarray
+    spread: float
+    noise: float
 
     @classmethod
     def isotropic(cls, units: int, latent: int, deviation: float) -> "Prior":
         """Returns N(0, deviation^2) for every bar by itself."""
-        size = units * latent
-        return cls(
-            units,
-            latent,
-            weights=np.ones(1, np.float32),
-            means=np.zeros((1, 0), np.float32),
-            roots=np.zeros((1, 0, 0), np.float32),
-            basis=np.zeros((0, size), np.float32),
-            centre=np.zeros(size, np.float32),
-            residual=np.full(size, deviation, np.float32),
-        )
+        nothing = np.zeros((1, 0), np.int32)
+        return cls(units, latent, np.zeros((1, units * latent), np.float32), nothing, 0.0, deviation)
 
     def sample(self, seeds, temperatures):
         """Draws one phrase a seed, in the graph; the same seed gives the same latents in any batch.
 
         Args:
             seeds: int64 [phrase].
-            temperatures: float32 [phrase]; 1 for the prior as fitted, 0 for the centre of a component.
+            temperatures: float32 [phrase]; 1 for the prior as fitted, 0 for the middle of a Gaussian.
 
         Returns:
             float32 [phrase, unit, latent].
         """
         import tensorflow as tf  # noqa: PLC0415 - Keras's other backends have no stateless draw for each row
 
-        directions, size = self.basis.shape
+        count, size = self.points.shape
+        points, neighbours = tf.constant(self.points), tf.constant(self.neighbours)
 
         def draw(seed):
             # One stream for each purpose, so that no two share numbers.
-            uniform = tf.random.stateless_uniform([], seed=tf.stack([seed, 0]))
-            inside = tf.random.stateless_normal([directions], seed=tf.stack([seed, 1]))
-            outside = tf.random.stateless_normal([size], seed=tf.stack([seed, 2]))
-            return uniform, inside, outside
+            chosen = tf.random.stateless_uniform([], tf.stack([seed, 0]), 0, count, tf.int32)
+            weights = tf.random.stateless_normal([neighbours.shape[1]], tf.stack([seed, 1]))
+            isotropic = tf.random.stateless_normal([size], tf.stack([seed, 2]))
+            return chosen, weights, isotropic
 
-        signature = (tf.float32, tf.float32, tf.float32)
-        uniform, inside, outside = tf.map_fn(draw, seeds, fn_output_signature=signature)
-        bounds = np.cumsum(self.weights, dtype=np.float64)[:-1].astype(np.float32)
-        component = tf.reduce_sum(tf.cast(uniform[:, None] >= bounds, tf.int32), axis=1)
-        spread = tf.einsum("nij,nj->ni", tf.gather(self.roots, component), inside)
-        point = tf.gather(self.means, component) + temperatures[:, None] * spread
-        flat = self.centre + point @ self.basis + temperatures[:, None] * self.residual * outside
-        return tf.reshape(flat, [-1, self.units, self.latent])
+        chosen, weights, isotropic = tf.map_fn(
+            draw, seeds, fn_output_signature=(tf.int32, tf.float32, tf.float32)
+        )
+        middle = tf.gather(points, chosen)
+        directions = tf.gather(points, tf.gather(neighbours, chosen)) - middle[:, None]
+        scale = self.spread / max(neighbours.shape[1], 1) ** 0.5
+        moved = scale * tf.einsum("nm,nmi->ni", weights, directions) + self.noise * isotropic
+        return tf.reshape(middle + temperatures[:, None] * moved, [-1, self.units, self.latent])
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the prior as `.npz`, whole or not at all."""
@@ -88,6 +78,7 @@ class Prior:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
         """Reads what `save` wrote."""
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {field.name: content[field.name] for field in dataclasses.fields(cls)}
-        return cls(**{**arrays, "units": int(arrays["units"]), "latent": int(arrays["latent"])})
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
+        numbers = {"units": int, "latent": int, "spread": float, "noise": float}
+        return cls(**{name: numbers.get(name, np.asarray)(array) for name, array in arrays.items()})

@@ -43,7 +43,8 @@ class LSTM(keras.layers.LSTM):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Maps [batch, step, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
-        run = None if initial_state is not None or mask is not None else self._fast_way(sequences, training)
+        stock = initial_state is not None or mask is not None
+        run = None if stock else self._fast_way(sequences, training)
         if run is None:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if self.go_backwards:
@@ -119,7 +120,7 @@ def _recurrence(kind):
     """Returns the recurrent part of an LSTM with its gradient written out.
 
     A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
-    [step, batch, unit], for gates of a kind. Made on first use, because importing this module must not import TensorFlow.
+    [step, batch, unit], for gates of a kind. Made on first use: importing this module must not import TensorFlow.
     """
     import tensorflow as tf  # noqa: PLC0415
 

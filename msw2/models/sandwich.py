@@ -110,7 +110,8 @@ class Sandwich:
         """Maps BVAE moments [bar, track, 2 x BVAE latent] to probabilities [bar, step, pitch, track]."""
         means = moments[..., : self.config.bvae_latent]
         signed = [
-            bvae.to_signed(self.config, decode(means[:, i])) for i, decode in enumerate(self.parts.of("decoder"))
+            bvae.to_signed(self.config, decode(means[:, i]))
+            for i, decode in enumerate(self.parts.of("decoder"))
         ]
         if not refined:
             return ops.stack([0.5 * (bar + 1.0) for bar in signed], axis=-1)

@@ -12,7 +12,15 @@ from msw2.models.recurrent import LSTM
 
 
 def build_encoder(
-    inputs, sequences, *, hidden: int, latent: int, gates: str, bidirectional: bool, fused: bool | None, name: str
+    inputs,
+    sequences,
+    *,
+    hidden: int,
+    latent: int,
+    gates: str,
+    bidirectional: bool,
+    fused: bool | None,
+    name: str,
 ) -> keras.Model:
     """LSTM, last state, then two Dense layers: [batch, step, feature] to moments [batch, 2 x latent].
 
@@ -33,10 +41,14 @@ def build_encoder(
     # float32 whatever the policy: the KL takes an exponential of s
     mean = keras.layers.Dense(latent, dtype="float32", name="mean")(states)
     s = keras.layers.Dense(latent, dtype="float32", name="s")(states)
-    return keras.Model(inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name)
+    return keras.Model(
+        inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name
+    )
 
 
-def decode_states(latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, fused: bool | None):
+def decode_states(
+    latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, fused: bool | None
+):
     """Repeats a latent vector over the steps and runs an LSTM: [batch, latent] to [batch, step, hidden].
 
     Args:

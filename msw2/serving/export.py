@@ -138,7 +138,9 @@ def check(folder: pathlib.Path, functions: PhraseFunctions, inputs: dict[str, di
         raise ExportError(f"the SavedModel does not have the outputs of the model: {different}")
     for key, value in expected.items():
         if answers[key].dtype != value.dtype or not np.array_equal(answers[key], value):
-            raise ExportError(f"the SavedModel does not answer as the model does: {key} (signature/output/rows)")
+            raise ExportError(
+                f"the SavedModel does not answer as the model does: {key} (signature/output/rows)"
+            )
 
 
 def _ask(folder: pathlib.Path, inputs: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

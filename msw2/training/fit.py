@@ -54,7 +54,10 @@ class Resume(keras.callbacks.Callback):
         """Adds a row to the history and, now and then, writes the state."""
         row = {"epoch": epoch + 1, **(logs or {}), "seconds": round(time.monotonic() - self._start, 3)}
         self._rows.append({name: float(value) for name, value in row.items()})
-        with replacing(self._history) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(self._history) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self._rows[0])
             writer.writeheader()
             writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self._rows)
@@ -116,7 +119,9 @@ class Progress(keras.callbacks.Callback):
         )
 
 
-def fit(model: keras.Model, batches, *, epochs: int, steps: int, validation, resume: Resume, label: str) -> None:
+def fit(
+    model: keras.Model, batches, *, epochs: int, steps: int, validation, resume: Resume, label: str
+) -> None:
     """Trains a compiled model to `epochs`, from where `resume` finds it.
 
     Args:

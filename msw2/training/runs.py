@@ -138,7 +138,9 @@ class Run:
         """
         missing = [name for name in names if not self.has(name)]
         if missing:
-            raise RunError(f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first")
+            raise RunError(
+                f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first"
+            )
         for name in names:
             try:
                 with warnings.catch_warnings():

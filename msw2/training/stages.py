@@ -22,7 +22,7 @@ from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, RunError, stage1_parts
 
-MAX_FUSION_BARS = 1_000_000  # stage 2 encodes fewer transpositions rather than more bars than this
+MAX_FUSION_BARS = 500_000  # stage 2 encodes fewer transpositions rather than more bars than this
 ENCODE_PHRASES = 256  # phrases encoded at a time
 
 
@@ -42,7 +42,7 @@ def train_bvae(run: Run, store: Store, track: str) -> bool:
         return False
     parts, bars = build_parts(run.config, [track]), _bars(run, store, "train", track)
     if run.config.output_bias:
-        bvae.set_output_bias(parts.models[f"{track}_decoder"], bars.dense().mean(axis=(0, 1)))
+        bvae.set_output_bias(parts.models[f"{track}_decoder"], bars.sounding_share())
     vae = track_vae(parts, track)
     steps = run.config.bvae_epochs * -(-_epoch_bars(run, store, bars) // run.config.batch_size)
     compile_stage(vae, build_optimizer(run.config, steps), parts, stage1_parts(track))
@@ -70,11 +70,13 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
         return False
     config, parts = run.config, build_parts(run.config, [track])
     run.load_weights(parts, *stage1_parts(track))
-    encoder, decoder, refiner = (parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder", "refiner"))
+    encoder, decoder, refiner = (
+        parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder", "refiner")
+    )
     sampling = Sampling(config.sigma, config.epsilon_std, part_seed(config, f"{name}_sampling"))
-    made = bvae.to_signed(config, decoder(sampling(encoder(encoder.input))))
+    made = bvae.to_signed(config, decoder(sampling(encoder(encoder.input, training=False)), training=False))
     model = keras.Model(encoder.input, refiner(made), name=f"{track}_refine")
-    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=_refine_loss)
+    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=refine_loss(config.refine_weight))
     bars = _bars(run, store, "train", track)
     resume = _fit_bars(run, store, model, track, bars, stage=name, epochs=config.refine_epochs)
     run.save_weights(refiner, name)
@@ -98,15 +100,19 @@ def train_fusion(run: Run, store: Store) -> bool:
     config, parts = run.config, build_parts(run.config)
     run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
     moments = encode_moments(Sandwich(parts), store, "train", copies=config.mfg_transpositions)
-    flat = moments.reshape(-1, *moments.shape[2:])
+    flat = moments.reshape(-1, *moments.shape[3:])
     if config.standardise:
         # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
         deviation = np.maximum(flat.std(axis=0), 1e-2)
-        mfg_vae.set_statistics(parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation)
+        mfg_vae.set_statistics(
+            parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation
+        )
     vae = fusion_vae(parts)
     steps = -(-len(flat) // config.batch_size)
     compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
-    validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(-1, *moments.shape[2:])
+    validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(
+        -1, *moments.shape[3:]
+    )
     resume = _resume(run, store, "mfg_vae")
     fit(
         vae,
@@ -117,7 +123,8 @@ def train_fusion(run: Run, store: Store) -> bool:
         resume=resume,
         label="mfg_vae",
     )
-    latents = _posterior_means(parts, flat).reshape(*moments.shape[:2], config.mfg_latent)
+    own_key = moments[0].reshape(-1, *moments.shape[3:])
+    latents = _posterior_means(parts, own_key).reshape(-1, config.bars, config.mfg_latent)
     fit_prior(config, latents).save(run.prior)
     for name in names:
         run.save_weights(parts.models[name], name)
@@ -154,7 +161,9 @@ def check_fit(run: Run, store: Store) -> None:
     path, digest = run.path / "data.json", _digest(store)
     if not path.exists():
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps({"store": str(store.path), "digest": digest}, indent=2) + "\n", "utf-8")
+            temporary.write_text(
+                json.dumps({"store": str(store.path), "digest": digest}, indent=2) + "\n", "utf-8"
+            )
         return
     bound = json.loads(path.read_text("utf-8"))
     if bound["digest"] != digest:
@@ -174,24 +183,32 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
         copies: transpositions of each phrase: 0, +1, -1, +2, ... semitones.
 
     Returns:
-        float32 [copy x phrase, bar, track, 2 x BVAE latent].
+        float32 [copy, phrase, bar, track, 2 x BVAE latent].
     """
     bars = store.count(split) * store.grid.bars
     copies = max(1, min(copies, MAX_FUSION_BARS // max(bars, 1)))
     encode = tf.function(sandwich.moments)
-    moments = [np.zeros((0, store.grid.bars, len(TRACK_NAMES), 2 * sandwich.config.bvae_latent), np.float32)]
+    shape = (copies, store.count(split), store.grid.bars, len(TRACK_NAMES), 2 * sandwich.config.bvae_latent)
+    moments, filled = np.empty(shape, np.float32), 0
     for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES):
         phrases = packing.unpack(packed, store.grid)
         for copy in range(copies):
             moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
             encoded = encode(pipeline.to_signed(moved.reshape(-1, *moved.shape[2:])))
-            moments.append(np.reshape(encoded, (len(moved), -1, *encoded.shape[1:])))
-    return np.concatenate(moments)
+            moments[copy, filled : filled + len(moved)] = np.reshape(encoded, (len(moved), *shape[2:]))
+        filled += len(phrases)
+    return moments
 
 
-def _refine_loss(target, probability):
-    """Eq. 4 against Eq. 3: mean binary cross-entropy of (bar + 1) / 2."""
-    return ops.mean(ops.binary_crossentropy(0.5 * (target + 1.0), probability))
+def refine_loss(weight: float):
+    """Returns Eq. 4 against Eq. 3: mean binary cross-entropy of (bar + 1) / 2, sounding cells weighted."""
+
+    def loss(bar, probability):
+        target = 0.5 * (bar + 1.0)
+        weights = 1.0 + (weight - 1.0) * target
+        return ops.mean(weights * ops.binary_crossentropy(target, probability))
+
+    return loss
 
 
 def _bars(run: Run, store: Store, split: str, track: str) -> pipeline.PackedBars:
@@ -213,7 +230,9 @@ def _epoch_bars(run: Run, store: Store, bars: pipeline.PackedBars) -> int:
     return max(len(bars), min(store.count("train") * store.grid.bars, run.config.train_bars or 2**31))
 
 
-def _fit_bars(run: Run, store: Store, model: keras.Model, track: str, bars, *, stage: str, epochs: int) -> Resume:
+def _fit_bars(
+    run: Run, store: Store, model: keras.Model, track: str, bars, *, stage: str, epochs: int
+) -> Resume:
     """Fits a compiled view whose input and target are a track's bars."""
     config, resume = run.config, _resume(run, store, stage)
     validation = _bars(run, store, "validation", track)
@@ -250,14 +269,15 @@ def _digest(store: Store) -> str:
 
 def _array_batches(array: np.ndarray, config: Config, first_epoch: int, epochs: int) -> tf.data.Dataset:
     """Returns shuffled batches (row, row) of an array for the epochs that are left."""
-    rows = tf.constant(array)
 
     def order(epoch):
         shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(array)), seed=[config.seed, epoch])
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(config.batch_size)
 
-    def load(index):
-        batch = tf.gather(rows, index)
+    def load(rows):
+        # Looked up by NumPy: as a tensor, a gigabyte of moments would be there twice.
+        batch = tf.numpy_function(lambda index: array[index], [rows], tf.float32, stateful=False)
+        batch = tf.ensure_shape(batch, [None, *array.shape[1:]])
         return batch, batch
 
     return tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(load).prefetch(4)

@@ -240,7 +240,9 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
 def test_the_refiners_loss_is_the_mean_cross_entropy_of_what_sounds():
     target, probability = np.array([[[1.0, -1.0]]]), np.array([[[0.8, 0.4]]])
     expected = -(math.log(0.8) + math.log(0.6)) / 2
-    assert float(stages._refine_loss(target, probability)) == pytest.approx(expected, rel=1e-5)
+    assert float(stages.refine_loss(1.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+    expected = -(3 * math.log(0.8) + math.log(0.6)) / 2
+    assert float(stages.refine_loss(3.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture(scope="module")
