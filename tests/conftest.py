@@ -20,14 +20,15 @@ GRID = Grid()
 SONGS, BARS = 8, 8
 
 
-def held_chords(seed, bars=BARS):
-    """bool [step, pitch, track]: sustained notes, so that even a tiny model soon makes some sound."""
+def held_notes(seed, bars=BARS):
+    """bool [step, pitch, track]: each track holds one of two pitches a bar, so that a tiny model soon plays them.
+
+    Drums hit it on every step, which makes their bars the same as those of a held note.
+    """
     rng = np.random.default_rng(seed)
     pianoroll = np.zeros((bars, 48, 84, len(TRACK_NAMES)), bool)
-    pianoroll[:, ::3, 12, 0] = True  # hi-hat
-    pianoroll[:, ::12, 18 + seed % 3, 0] = True
-    for track in range(1, len(TRACK_NAMES)):
-        for bar in range(bars):
+    for bar in range(bars):
+        for track in range(len(TRACK_NAMES)):
             pianoroll[bar, :, 36 + 2 * rng.integers(0, 2), track] = True
     return pianoroll.reshape(-1, *pianoroll.shape[2:])
 
@@ -37,7 +38,7 @@ def tiny_store(tmp_path_factory):
     """A store of eight songs of two phrases each, in three splits; all five tracks sound in every bar."""
     folder = tmp_path_factory.mktemp("songs")
     for seed in range(SONGS):
-        write_song(folder / f"{seed}.mid", held_chords(seed), GRID, 100 + seed)
+        write_song(folder / f"{seed}.mid", held_notes(seed), GRID, 100 + seed)
     path = tmp_path_factory.mktemp("data") / "store"
     build_store(midi_folder(folder), path, workers=0)
     return Store.open(path)
@@ -47,15 +48,16 @@ def tiny_store(tmp_path_factory):
 def smoke_run(tmp_path_factory, tiny_store):
     """A finished run of the SMOKE sizes on `tiny_store`. Read-only: a test that trains makes its own.
 
-    Building a training function takes most of the time, and the pitched tracks of `held_chords` play alike:
-    drums and bass are trained, the others get what bass has learnt.
+    Building a training function takes most of the time, and all tracks of `held_notes` play alike: bass is
+    trained, and the others get what it has learnt.
     """
-    config = dataclasses.replace(SMOKE, batch_size=8, bvae_epochs=60, refine_epochs=20, mfg_epochs=60, transpose=0, mixed_bars=0)
-    run = Run.create(tmp_path_factory.mktemp("runs") / "smoke", config)
-    for track in ("drums", "bass"):
-        train_bvae(run, tiny_store, track)
-        train_refiner(run, tiny_store, track)
-    for track in ("piano", "guitar", "strings"):
+    config = dataclasses.replace(
+        SMOKE, batch_size=8, bvae_epochs=60, refine_epochs=10, mfg_epochs=60, transpose=0, mixed_bars=0.0
+    )
+    run = Run.create(tmp_path_factory.mktemp("runs") / "smoke", config, preset="smoke")
+    train_bvae(run, tiny_store, "bass")
+    train_refiner(run, tiny_store, "bass")
+    for track in set(TRACK_NAMES) - {"bass"}:
         for kind in ("encoder", "decoder", "refiner"):
             shutil.copy(run.weights(f"bass_{kind}"), run.weights(f"{track}_{kind}"))
     train_fusion(run, tiny_store)

@@ -41,7 +41,9 @@ def train(command: str, tracks: list[str]) -> None:
         while waiting or running:
             while waiting and len(running) < workers:
                 track = waiting.pop(0)
-                running[track] = _start(command, track, threads)
+                # The last of an odd number will soon be alone: its two directions then run side by side.
+                alone = not waiting and len(tracks) % workers == 1
+                running[track] = _start(command, track, cores if alone else threads)
             time.sleep(POLL)
             for track, process in list(running.items()):
                 status = process.poll()

@@ -5,23 +5,13 @@ import tensorflow as tf
 from msw2.models.prior import Prior
 
 UNITS, LATENT = 2, 3  # six numbers a phrase
+POINTS = np.array([[0, 0, 0, 0, 0, 0], [0, 3, 0, 0, 0, 4], [-50, 0, 0, 0, 0, 0]], np.float32)
+NEIGHBOURS = np.array([[1, 2], [0, 0], [2, 2]], np.int32)
 
 
-def mixture():
-    """Three components in two directions of six; the second has nearly half of the weight."""
-    basis = np.zeros((2, 6), np.float32)
-    basis[0, 1] = 1
-    basis[1, [3, 5]] = 0.6, 0.8
-    return Prior(
-        units=UNITS,
-        latent=LATENT,
-        weights=np.array([0.2, 0.5, 0.3], np.float32),
-        means=np.array([[-10.0, 0.0], [0.0, 5.0], [10.0, -3.0]], np.float32),
-        roots=np.array([[[0.5, 0], [0, 0.5]], [[1.0, 0], [0.8, 0.6]], [[0.2, 0], [0, 0.1]]], np.float32),
-        basis=basis,
-        centre=np.array([1, 2, 3, 4, 5, 6], np.float32),
-        residual=np.array([0.1, 0, 0.2, 0, 0.3, 0], np.float32),
-    )
+def windows(spread=0.5, noise=0.0):
+    """Three points; the first has both others as neighbours, the second the first twice, the third itself."""
+    return Prior(UNITS, LATENT, POINTS, NEIGHBOURS, spread, noise)
 
 
 def draw(prior, seeds, temperature=1.0):
@@ -31,24 +21,14 @@ def draw(prior, seeds, temperature=1.0):
     return np.asarray(sample(tf.constant(seeds), tf.constant(temperatures)))
 
 
-@pytest.fixture(scope="module")
-def many():
-    prior = mixture()
-    return draw(prior, np.arange(6000)).reshape(-1, 6) - prior.centre
-
-
-def components(points):
-    return np.array([np.searchsorted([-5, 5], x) for x in points[:, 1]])
-
-
 def test_shape_and_type():
-    found = mixture().sample(tf.constant([5, 6, 7, 8], tf.int64), tf.ones(4))
+    found = windows().sample(tf.constant([5, 6, 7, 8], tf.int64), tf.ones(4))
     assert found.shape == (4, UNITS, LATENT)
     assert found.dtype == tf.float32
 
 
 def test_the_same_seed_gives_the_same_latents_alone_and_in_any_batch():
-    prior = mixture()
+    prior = windows(noise=0.1)
     together = draw(prior, [11, 3, 11, 2**40, -7])
     assert np.array_equal(together[0], together[2])
     for index, seed in enumerate([11, 3, 11, 2**40, -7]):
@@ -57,50 +37,53 @@ def test_the_same_seed_gives_the_same_latents_alone_and_in_any_batch():
 
 
 def test_in_a_graph_as_outside_one():
-    prior = mixture()
-    sample = tf.function(
-        prior.sample, input_signature=[tf.TensorSpec([None], tf.int64), tf.TensorSpec([None])]
-    )
+    prior = windows(noise=0.1)
+    signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None])]
+    sample = tf.function(prior.sample, input_signature=signature)
     found = sample(tf.constant([4, 9], tf.int64), tf.constant([1.0, 0.5]))
     np.testing.assert_allclose(found[0], draw(prior, [4])[0], atol=1e-6)
     np.testing.assert_allclose(found[1], draw(prior, [9], 0.5)[0], atol=1e-6)
 
 
-def test_components_come_as_often_as_they_weigh(many):
-    shares = np.bincount(components(many)) / len(many)
-    np.testing.assert_allclose(shares, [0.2, 0.5, 0.3], atol=0.025)  # four standard errors
+@pytest.fixture(scope="module")
+def many():
+    """6,000 draws as (the middle of each one's Gaussian, how far it is from there)."""
+    middles = draw(windows(), np.arange(6000), 0.0).reshape(-1, 6)
+    return middles, draw(windows(), np.arange(6000)).reshape(-1, 6) - middles
 
 
-def test_each_component_has_its_mean_and_covariance(many):
-    prior, chosen = mixture(), components(many)
-    inside = many @ prior.basis.T
-    for k in range(3):
-        points = inside[chosen == k]
-        np.testing.assert_allclose(points.mean(axis=0), prior.means[k], atol=0.1)
-        np.testing.assert_allclose(np.cov(points.T), prior.roots[k] @ prior.roots[k].T, atol=0.1)
+def test_each_point_comes_as_often_as_any_other(many):
+    middles, _ = many
+    for point in POINTS:
+        assert (middles == point).all(axis=1).mean() == pytest.approx(1 / 3, abs=0.025)  # four standard errors
 
 
-def test_outside_the_basis_is_the_residual(many):
-    np.testing.assert_allclose(many[:, [0, 2, 4]].std(axis=0), [0.1, 0.2, 0.3], rtol=0.05)
-    np.testing.assert_allclose(many[:, [0, 2, 4]].mean(axis=0), 0, atol=0.02)
-    assert np.abs(np.corrcoef(many[:, [0, 1, 2, 4]].T) - np.eye(4)).max() < 0.06
+def test_the_neighbours_shape_the_gaussians(many):
+    middles, moved = many
+    # Second point: to the first it is (0, -3, 0, 0, 0, -4), twice: 0.5 / sqrt(2) * sqrt(2) of that, on a line.
+    second = moved[(middles == POINTS[1]).all(axis=1)]
+    np.testing.assert_allclose(second[:, 1].std(), 1.5, rtol=0.05)
+    np.testing.assert_allclose(second[:, 5], second[:, 1] * 4 / 3, atol=1e-4)
+    assert not second[:, [0, 2, 3, 4]].any()
+    # Third point: its neighbours are itself.
+    assert not moved[(middles == POINTS[2]).all(axis=1)].any()
+    # First point: towards the second and, independently, the third.
+    first = moved[(middles == POINTS[0]).all(axis=1)]
+    np.testing.assert_allclose(first[:, 0].std(), 0.5 / 2**0.5 * 50, rtol=0.05)
+    np.testing.assert_allclose(first[:, 5].std(), 0.5 / 2**0.5 * 4, rtol=0.05)
+    assert abs(np.corrcoef(first[:, 0], first[:, 5])[0, 1]) < 0.08
+    np.testing.assert_allclose(first.mean(axis=0), 0, atol=1.6)
 
 
-def test_at_temperature_zero_only_the_centres_of_the_components_are_left():
-    prior = mixture()
-    points = draw(prior, np.arange(50), 0.0).reshape(-1, 6)
-    centres = prior.centre + prior.means @ prior.basis
-    distances = np.abs(points[:, None] - centres).max(axis=-1)
-    assert distances.min(axis=1).max() < 1e-5
-    assert set(distances.argmin(axis=1)) == {0, 1, 2}
-    # The component is the same at every temperature, and the distance from its centre is in proportion.
-    whole, half = (draw(prior, np.arange(50), t).reshape(-1, 6) - points for t in (1.0, 0.5))
-    np.testing.assert_allclose(half, 0.5 * whole, atol=1e-5)
+def test_the_distance_from_the_middle_is_in_proportion_to_the_temperature():
+    prior = windows(noise=0.3)
+    still, half, whole = (draw(prior, np.arange(50), t) for t in (0.0, 0.5, 1.0))
+    assert np.abs(whole - still).max() > 1
+    np.testing.assert_allclose(half - still, 0.5 * (whole - still), atol=1e-5)
 
 
 def test_each_phrase_has_its_own_temperature():
-    prior = mixture()
-    seeds = tf.constant([8, 8], tf.int64)
+    prior, seeds = windows(noise=0.2), tf.constant([8, 8], tf.int64)
     found = np.asarray(prior.sample(seeds, tf.constant([0.0, 1.0])))
     assert np.array_equal(found[:1], draw(prior, [8], 0.0))
     assert np.array_equal(found[1:], draw(prior, [8], 1.0))
@@ -116,10 +99,10 @@ def test_the_isotropic_prior_is_the_papers():
 
 
 def test_save_and_load(tmp_path):
-    for prior in (mixture(), Prior.isotropic(3, 2, 0.5)):
+    for prior in (windows(noise=0.1), Prior.isotropic(3, 2, 0.5)):
         prior.save(tmp_path / "prior.npz")
         again = Prior.load(tmp_path / "prior.npz")
-        assert (again.units, again.latent) == (prior.units, prior.latent)
+        assert (again.units, again.latent, again.spread) == (prior.units, prior.latent, prior.spread)
         assert type(again.units) is int
         assert np.array_equal(draw(prior, [1, 2, 3]), draw(again, [1, 2, 3]))
     assert [path.name for path in tmp_path.iterdir()] == ["prior.npz"]
