@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -49,14 +49,14 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
     functions = serving_functions(run)
     target = run.path / "export" / MODEL / str(version)
     with _published(target) as folder:
-        _write(functions, folder)
+        endpoints = _write(functions, folder)
         extra = folder / EXTRA
         extra.mkdir()
         (extra / "msw2.json").write_text(json.dumps(_constants(run), indent=2) + "\n", "utf-8")
         inputs = example_inputs(functions, CHECKED_ROWS)
         first = {name: {key: rows[:1] for key, rows in arrays.items()} for name, arrays in inputs.items()}
         write_warmup(extra / "tf_serving_warmup_requests", MODEL, first)
-        check(folder, functions, inputs)
+        check(folder, endpoints, inputs)
     return target
 
 
@@ -74,30 +74,20 @@ def serving_functions(run: Run) -> PhraseFunctions:
     return PhraseFunctions(sandwich, prior, chunk=1)
 
 
-def signatures(functions: PhraseFunctions) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-    """Returns the four signatures by name; each answers with a dictionary of tensors."""
+def signatures(functions: PhraseFunctions) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
+    """Returns the four signatures by name: a function that answers with a dictionary, and its inputs."""
     roll = tf.TensorSpec([None, *functions.phrase_shape], tf.bool, "pianoroll")
     latent = tf.TensorSpec([None, *functions.latent_shape], tf.float32, "latent")
     seed = tf.TensorSpec([None], tf.int64, "seed")
     temperature = tf.TensorSpec([None], tf.float32, "temperature")
-
-    def generate(seed, temperature):
-        return {"pianoroll": functions.generate(seed, temperature)}
-
-    def encode(pianoroll):
-        return {"latent": functions.encode(pianoroll)}
-
-    def decode(latent):
-        return {"pianoroll": functions.decode(latent)}
-
-    def restore(pianoroll):
-        return {"pianoroll": functions.restore(pianoroll)}
-
-    specs = {generate: [seed, temperature], encode: [roll], decode: [latent], restore: [roll]}
-    # Never compiled by XLA: TF Serving refuses every request to such a signature.
     return {
-        function.__name__: tf.function(function, input_signature=spec, autograph=False, jit_compile=False)
-        for function, spec in specs.items()
+        "generate": (
+            lambda seed, temperature: {"pianoroll": functions.generate(seed, temperature)},
+            [seed, temperature],
+        ),
+        "encode": (lambda pianoroll: {"latent": functions.encode(pianoroll)}, [roll]),
+        "decode": (lambda latent: {"pianoroll": functions.decode(latent)}, [latent]),
+        "restore": (lambda pianoroll: {"pianoroll": functions.restore(pianoroll)}, [roll]),
     }
 
 
@@ -111,28 +101,24 @@ def example_inputs(functions: PhraseFunctions, rows: int) -> dict[str, dict[str,
     return inputs | {"restore": {"pianoroll": roll}, "serving_default": drawn}
 
 
-def check(folder: pathlib.Path, functions: PhraseFunctions, inputs: dict[str, dict[str, np.ndarray]]) -> None:
+def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str, dict]) -> None:
     """Compares a SavedModel, in a fresh process without Keras and msw2, with the model in memory.
 
     Args:
         folder: of the SavedModel.
-        functions: what it was made from.
-        inputs: for every signature, at least three rows.
+        endpoints: signature to the function that it was made from; `serving_default` is `generate`.
+        inputs: for every signature, as `example_inputs` has them, at least three rows.
 
     Raises:
         ExportError: if it cannot be loaded, or a signature is missing or answers otherwise.
     """
     answers = _ask(folder, inputs)
     expected = {}
-    for name, function in signatures(functions).items():
-        for output, value in function(**inputs[name]).items():
+    for name, given in inputs.items():
+        function = endpoints["generate" if name == "serving_default" else name]
+        for output, value in function(**given).items():
             for rows in contract.BATCHES:
                 expected[f"{name}/{output}/{rows or len(value)}"] = value.numpy()[:rows]
-    expected |= {
-        f"serving_default{key.removeprefix('generate')}": value
-        for key, value in expected.items()
-        if key.startswith("generate/")
-    }
     if answers.keys() != expected.keys():
         different = ", ".join(sorted(answers.keys() ^ expected.keys()))
         raise ExportError(f"the SavedModel does not have the outputs of the model: {different}")
@@ -160,13 +146,17 @@ def _ask(folder: pathlib.Path, inputs: dict[str, dict[str, np.ndarray]]) -> dict
             return {name: file[name] for name in file.files}
 
 
-def _write(functions: PhraseFunctions, folder: pathlib.Path) -> None:
+def _write(functions: PhraseFunctions, folder: pathlib.Path) -> dict[str, Callable]:
+    """Writes the SavedModel and returns the functions of its signatures."""
     archive = keras.export.ExportArchive()
-    for name, function in signatures(functions).items():
-        function.get_concrete_function()
-        # Without `track`: it would store every weight a second time.
-        archive.add_endpoint(name, function)
+    # Without `track`, which would store every weight a second time. Never compiled by XLA: TF Serving refuses
+    # every request to such a signature. The first becomes `serving_default`.
+    endpoints = {
+        name: archive.add_endpoint(name, function, input_signature=specs)
+        for name, (function, specs) in signatures(functions).items()
+    }
     archive.write_out(folder, verbose=False)
+    return endpoints
 
 
 def _constants(run: Run) -> dict:
