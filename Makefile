@@ -66,10 +66,10 @@ refine: install $(STORE) $(if $(call missing,$(BVAES)),stage1)
 stage2: install $(STORE) $(if $(call missing,$(ALL_BVAES)),stage1)
 	$(PY) -m msw2.cli.stage2 $(TRAIN) $(TRAIN_FLAGS)
 
-generate export figures: install $(TRAINED)
+generate export: install $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) $(call asked,$@)
 
-restore eval: install $(STORE) $(TRAINED)
+restore eval figures: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) --store=$(DATA) $(call asked,$@)
 
 serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)

@@ -251,7 +251,7 @@ TUNED = dataclasses.replace(
     silent_bars=0.1,
 )
 
-DEMO = dataclasses.replace(TUNED, bvae_epochs=26, refine_epochs=1, mfg_epochs=8, mfg_transpositions=6)
+DEMO = dataclasses.replace(TUNED, bvae_epochs=22, refine_epochs=1, mfg_epochs=8, mfg_transpositions=6)
 
 SMOKE = dataclasses.replace(
     TUNED,

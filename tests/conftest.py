@@ -62,3 +62,9 @@ def smoke_run(tmp_path_factory, tiny_store):
             shutil.copy(run.weights(f"bass_{kind}"), run.weights(f"{track}_{kind}"))
     train_fusion(run, tiny_store)
     return run
+
+
+@pytest.fixture(scope="session")
+def smoke_sandwich(smoke_run):
+    """What `smoke_run.load_sandwich()` returns; reading it takes seconds."""
+    return smoke_run.load_sandwich()

@@ -57,6 +57,13 @@ def define_drawing() -> None:
     flags.DEFINE_float("temperature", 1.0, "Spread of the prior; 0: only its centres.", lower_bound=0.0)
 
 
+def define_training() -> None:
+    """Defines what every training command has: the run, the store, and overrides of the config."""
+    define_run()
+    define_store()
+    define_config()
+
+
 def define_track() -> None:
     """Defines `--track`."""
     flags.DEFINE_string("track", "", f"One of {', '.join(TRACK_NAMES)}; without it, all five.")

@@ -2,31 +2,20 @@
 
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
-from msw2.training.stages import check_fit, train_refiner
+from msw2.training.stages import train_refiner
 
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
-    options.define_store()
-    options.define_config()
+    options.define_training()
     options.define_track()
 
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    options.set_up_device()
-    # The run last: what is refused makes none.
-    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
-    check_fit(run, store)
-    if len(tracks) > 1:
-        side_by_side.train("refine", [track for track in tracks if not run.has(f"{track}_refiner")])
-    elif train_refiner(run, store, tracks[0]):
-        stage = f"{tracks[0]}_refiner"
-        draw_curves(run.figure(stage), {f"refiner of {tracks[0]}": read_history(run.history(stage))})
-    else:
-        print(f"{tracks[0]}: the refiner is trained already")
+    side_by_side.train_chosen(
+        "refine", train_refiner, kind="refiner", name="refiner", parts=lambda track: [f"{track}_refiner"]
+    )
 
 
 if __name__ == "__main__":

@@ -14,15 +14,40 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError
+from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.stages import check_fit
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
 
 
+def train_chosen(command: str, fit, *, kind: str, name: str, parts) -> None:
+    """Trains what `--track` asks for and is not trained yet, and draws the loss.
+
+    Args:
+        command: `stage1` or `refine`.
+        fit: function of run, store and track that trains one track; False if there was nothing to do.
+        kind: of the stage, as in the names of its histories, `<track>_<kind>`.
+        name: of what is trained, for titles.
+        parts: function from a track to the names of the parts that are trained.
+    """
+    options.set_up_device()
+    # The run last: what is refused makes none.
+    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
+    check_fit(run, store)
+    if len(tracks) > 1:
+        train(command, [track for track in tracks if not run.has(*parts(track))])
+    elif fit(run, store, tracks[0]):
+        stage = f"{tracks[0]}_{kind}"
+        draw_curves(run.figure(stage), {f"{name} of {tracks[0]}": read_history(run.history(stage))})
+    else:
+        print(f"{tracks[0]}: the {name} is trained already")
+
+
 def train(command: str, tracks: list[str]) -> None:
     """Runs `python -m msw2.cli.<command> --track=...` for each track, with this command's flags.
 
-    On a GPU, or on a single core, one after the other.
+    As many at a time as there are cores, the last one beside them; on a GPU, or a single core, one after the other.
 
     Args:
         command: `stage1` or `refine`.
@@ -39,11 +64,10 @@ def train(command: str, tracks: list[str]) -> None:
     waiting, running = list(tracks), {}
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
+            # The last one shares the cores with those that run, rather than have one for itself at the end.
+            while waiting and (len(running) < workers or (len(waiting) == 1 and workers > 1)):
                 track = waiting.pop(0)
-                # The last of an odd number will soon be alone: its two directions then run side by side.
-                alone = not waiting and len(tracks) % workers == 1
-                running[track] = _start(command, track, cores if alone else threads)
+                running[track] = _start(command, track, threads)
             time.sleep(POLL)
             for track, process in list(running.items()):
                 status = process.poll()

@@ -2,32 +2,19 @@
 
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import stage1_parts
-from msw2.training.stages import check_fit, train_bvae
+from msw2.training.stages import train_bvae
 
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
-    options.define_store()
-    options.define_config()
+    options.define_training()
     options.define_track()
 
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    options.set_up_device()
-    # The run last: what is refused makes none.
-    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
-    check_fit(run, store)
-    if len(tracks) > 1:
-        side_by_side.train("stage1", [track for track in tracks if not run.has(*stage1_parts(track))])
-    elif train_bvae(run, store, tracks[0]):
-        stage = f"{tracks[0]}_bvae"
-        draw_curves(run.figure(stage), {f"BVAE of {tracks[0]}": read_history(run.history(stage))})
-    else:
-        print(f"{tracks[0]}: the BVAE is trained already")
+    side_by_side.train_chosen("stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ from msw2.training.stages import train_fusion
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
-    options.define_store()
-    options.define_config()
+    options.define_training()
 
 
 def main() -> None:

@@ -33,8 +33,8 @@ def generate(url: str, grid: Grid, *, seeds: list[int], temperature: float = 1.0
     """
     inputs = {"seed": seeds, "temperature": [temperature] * len(seeds)}
     body = json.dumps({"signature_name": "generate", "inputs": inputs}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             content = response.read()
     except urllib.error.HTTPError as error:

@@ -201,7 +201,7 @@ def test_tracks_are_trained_side_by_side_with_the_flags_that_were_given(parse, s
     parse("--run=a b", "--store=s", "--bvae_hidden=7", "--nobidirectional", "--preset=paper")
     started.plan = {"drums": (0, 9)}
     side_by_side.train("stage1", ["drums", "piano", "bass", "strings"])
-    assert Process.most == 2
+    assert Process.most == 3  # strings beside the other two, rather than alone
     assert [command[:3] for command in started.commands] == [[sys.executable, "-m", "msw2.cli.stage1"]] * 4
     tracks = [argument for command in started.commands for argument in command if "--track" in argument]
     assert tracks == ["--track=drums", "--track=piano", "--track=bass", "--track=strings"]
@@ -214,12 +214,19 @@ def test_tracks_are_trained_side_by_side_with_the_flags_that_were_given(parse, s
         assert "--threads=1" in given
 
 
+def test_the_last_track_starts_beside_those_that_run(parse, started):
+    parse()
+    started.plan = {"drums": (0, 1), "piano": (0, 5), "guitar": (0, 9), "bass": (0, 9), "strings": (0, 9)}
+    side_by_side.train("stage1", ["drums", "piano", "guitar", "bass", "strings"])
+    assert Process.most == 3  # guitar for drums, then bass for piano and strings beside the two
+    assert len(started.processes) == 5
+
+
 def test_a_track_that_fails_is_named_and_the_others_are_stopped(parse, started):
     parse()
     started.plan = {"drums": (0, 99), "piano": (3, 2)}
     with pytest.raises(OptionError, match=r"^training piano ended with status 3"):
         side_by_side.train("refine", ["drums", "piano", "bass"])
-    assert len(started.processes) == 2
     assert started.processes[0].terminated
 
 

@@ -55,7 +55,9 @@ def many():
 def test_each_point_comes_as_often_as_any_other(many):
     middles, _ = many
     for point in POINTS:
-        assert (middles == point).all(axis=1).mean() == pytest.approx(1 / 3, abs=0.025)  # four standard errors
+        assert (middles == point).all(axis=1).mean() == pytest.approx(
+            1 / 3, abs=0.025
+        )  # four standard errors
 
 
 def test_the_neighbours_shape_the_gaussians(many):

@@ -1,0 +1,36 @@
+"""Commands run in this process, on a copy of the trained run that they may write into."""
+
+import shutil
+
+import pytest
+from absl import flags
+
+from msw2.training.runs import Run
+
+
+@pytest.fixture
+def command():
+    """Returns a function (module, *arguments) that runs a command with flags of its own."""
+    defined = set(flags.FLAGS)
+
+    def run(module, *arguments):
+        module.define_flags()
+        try:
+            flags.FLAGS(["msw2", *arguments])
+            module.main()
+        finally:
+            for name in set(flags.FLAGS) - defined:
+                delattr(flags.FLAGS, name)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory, smoke_run, smoke_sandwich):
+    """A copy of `smoke_run` for the commands of one module to write into; its weights are read once for all."""
+    folder = tmp_path_factory.mktemp("runs") / "own"
+    shutil.copytree(smoke_run.path, folder)
+    load = Run.load_sandwich
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "load_sandwich", lambda run: smoke_sandwich if run.path == folder else load(run))
+        yield Run.open(folder)

@@ -1,0 +1,54 @@
+"""`make eval` and `make figures` as the user meets them."""
+
+import csv
+
+import pytest
+
+from msw2.cli import eval as evaluation
+from msw2.cli import figures
+from msw2.cli.launch import OptionError
+from msw2.evaluation.sampling import Sampler
+from msw2.music.metrics import f1_scores
+
+TRACKS = ("drums", "piano", "guitar", "bass", "strings")
+
+
+def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, own_run, tiny_store, capsys):
+    arguments = [f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrases=20", "--resamples=50"]
+    command(evaluation, *arguments, "--seed=3")
+    with open(own_run.path / "eval" / "metrics.csv", newline="", encoding="utf-8") as file:
+        rows = {tuple(row[:4]): float(row[4]) for row in list(csv.reader(file))[1:]}
+    sampler = Sampler(*own_run.load_sandwich())
+    for row, split in (("MSR", "test"), ("MSR-train", "train")):
+        phrases = tiny_store.load(split)
+        expected = f1_scores(phrases, sampler.restore(phrases))[2].pooled()
+        for track, value in zip(TRACKS, expected, strict=True):
+            assert rows[row, "F1", "correct", track] == pytest.approx(value, rel=1e-5)
+        assert rows[row, "F1", "correct", "mean"] == pytest.approx(expected.mean(), rel=1e-5)
+    held_out = tiny_store.load("test")
+    generated = sampler.generate(20, seed=3, temperature=1.0)
+    for row, phrases in (("dataset", held_out), ("MSG2", generated)):
+        cells = phrases.sum(axis=(0, 1, 2, 3)) / (4 * len(phrases))
+        assert [rows[row, "cells", "correct", track] for track in TRACKS] == pytest.approx(cells, rel=1e-5)
+    assert {key[0] for key in rows} == {"dataset", "MSG1", "MSG2", "MSR", "MSR-train"}
+
+    table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
+    assert (
+        "Preset `smoke`, split `test`, seed 3; phrases: 2 in dataset, 20 in MSG1, 20 in MSG2, 2 in MSR"
+        in table
+    )
+    assert "## The same for training songs (%)" in table
+    printed = capsys.readouterr().out
+    assert "seed 3" in printed
+    assert f"{100 * rows['MSR', 'F1', 'correct', 'mean']:.1f}" in printed.splitlines()[1]
+
+
+def test_figures_are_drawn_of_the_losses_and_of_one_phrase(command, own_run, tiny_store):
+    command(figures, f"--run={own_run.path}", f"--store={tiny_store.path}")
+    for name in ("losses.png", "restored.png"):
+        assert (own_run.path / "figures" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_phrase_that_is_not_there_is_refused(command, own_run, tiny_store):
+    with pytest.raises(OptionError, match="phrase 2 is not below 2, the phrases of the split test of"):
+        command(figures, f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrase=2")
