@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 
 from msw2.serving import export
-from msw2.serving.export import ExportError, check, example_inputs, export_run, serving_functions, signatures
+from msw2.serving.export import ExportError, check, example_inputs, export_run
 from msw2.training.runs import Run
 
 ROWS = 70
+SIZES = types.SimpleNamespace(phrase_shape=(4, 48, 84, 5), latent_shape=(4, 8))
 GENERATE, ENCODE, DECODE, RESTORE = "generate", "encode", "decode", "restore"
 
 
@@ -25,22 +26,29 @@ def run(tmp_path_factory, smoke_run):
 
 
 @pytest.fixture(scope="module")
-def model(run):
-    """The published folder."""
-    return export_run(run)
+def published(run):
+    """The published folder, and the functions that it was made from."""
+    kept = {}
+
+    def keep(folder, endpoints, inputs):
+        check(folder, endpoints, inputs)
+        kept.update(endpoints)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "check", keep)
+        return export_run(run), kept
 
 
 @pytest.fixture(scope="module")
-def functions(run):
-    return serving_functions(run)
+def model(published):
+    return published[0]
 
 
 @pytest.fixture(scope="module")
-def given(functions):
+def given(published):
     """Inputs of every signature, ROWS of each; what is decoded is what `encode` makes of what is restored."""
-    inputs = example_inputs(functions, ROWS)
-    encode = tf.function(functions.encode)
-    return inputs | {DECODE: {"latent": encode(inputs[RESTORE]["pianoroll"]).numpy()}}
+    inputs = example_inputs(SIZES, ROWS)
+    return inputs | {DECODE: {"latent": published[1][ENCODE](**inputs[RESTORE])["latent"].numpy()}}
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +76,10 @@ def test_what_is_published_is_whole(model, run):
     assert constants["latent"] == [4, 8]
 
 
-def test_every_weight_is_stored_once(model, functions):
+def test_every_weight_is_stored_once(model, smoke_sandwich):
     names = tf.train.list_variables(str(model / "variables" / "variables"))
     stored = sum(int(np.prod(shape)) for name, shape in names if not name.startswith("_CHECKPOINTABLE"))
-    assert stored == sum(part.count_params() for part in functions._sandwich.parts.models.values())
+    assert stored == sum(part.count_params() for part in smoke_sandwich[0].parts.models.values())
 
 
 def test_signatures_are_the_contract(model):
@@ -109,9 +117,9 @@ def test_a_row_gives_the_same_bytes_alone_or_in_any_batch(answers):
     assert len({row.tobytes() for row in answers[f"{GENERATE}/pianoroll/{ROWS}"]}) > ROWS // 2
 
 
-def test_a_session_answers_as_the_model_in_memory(answers, given, functions):
-    for name, (function, specs) in signatures(functions).items():
-        for output, value in tf.function(function, input_signature=specs)(**given[name]).items():
+def test_a_session_answers_as_the_model_in_memory(answers, given, published):
+    for name, function in published[1].items():
+        for output, value in function(**given[name]).items():
             np.testing.assert_array_equal(answers[f"{name}/{output}/{ROWS}"], value)
     assert answers[f"{ENCODE}/latent/3"].dtype == np.float32
     for rows in (1, 3, ROWS):
@@ -145,7 +153,7 @@ def test_a_model_that_fails_the_check_is_not_published(run, tmp_path, monkeypatc
     monkeypatch.setattr(
         export,
         "serving_functions",
-        lambda _: types.SimpleNamespace(phrase_shape=(4, 48, 84, 5), latent_shape=(4, 8)),
+        lambda _: SIZES,
     )
     monkeypatch.setattr(export, "_write", lambda functions, folder: folder.mkdir())
     monkeypatch.setattr(export, "check", refuse)
