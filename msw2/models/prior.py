@@ -78,7 +78,8 @@ class Prior:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because np.load leaves a file open that is no archive.
+        with open(path, "rb") as source, np.load(source, allow_pickle=False) as file:
             arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
         numbers = {"units": int, "latent": int, "spread": float, "noise": float}
         return cls(**{name: numbers.get(name, np.asarray)(array) for name, array in arrays.items()})

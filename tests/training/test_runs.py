@@ -115,7 +115,7 @@ def test_what_is_saved_is_loaded(whole):
         assert len(weights) == len(model.get_weights())
         for a, b in zip(weights, model.get_weights(), strict=True):
             assert np.array_equal(a, b)
-    assert (prior.units, prior.latent, prior.residual[0]) == (2, 4, 0.5)
+    assert (prior.units, prior.latent, prior.noise) == (2, 4, 0.5)
 
 
 @pytest.mark.parametrize(
