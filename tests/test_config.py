@@ -8,7 +8,7 @@ from msw2 import config
 from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, preset
 from msw2.music.grid import Grid
 
-# REFERENCE sections 2 and 3, and the paper's Section IV.A, by hand.
+# The released code and the paper's Section IV.A, by hand.
 PAPER_FIELDS = {
     "bars": 4,
     "steps": 48,

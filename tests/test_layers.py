@@ -1,4 +1,4 @@
-"""A module imports its own layer or one to its left (DESIGN section 2); the folder's name is the layer."""
+"""A module imports its own layer or one to its left; the folder's name is the layer."""
 
 import ast
 import pathlib

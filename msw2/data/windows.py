@@ -12,7 +12,7 @@ SELECTIONS = {
     "all-five": "all five tracks sound",
     "musegan": "all five tracks reach MuseGAN's thresholds",
 }
-# MuseGAN's thresholds in the order of the tracks (REFERENCE section 1): different pitches that sound, and
+# MuseGAN's thresholds in the order of the tracks: different pitches that sound, and
 # steps in which something sounds, of the 192 steps of a window.
 MUSEGAN_PITCHES = np.array([2, 2, 2, 1, 2])
 MUSEGAN_STEPS = np.array([24, 156, 156, 96, 156])

@@ -24,7 +24,7 @@ class SilenceError(Exception):
 
 
 class PhraseFunctions:
-    """The functions of the SavedModel contract (DESIGN section 8), as tensors of phrases; see `Sampler` for arrays.
+    """The functions that the SavedModel serves, as tensors of phrases; see `Sampler` for arrays.
 
     Latents are float32 [phrase, bar, MFG latent], pianorolls bool [phrase, bar, step, pitch, track].
 

@@ -1,4 +1,4 @@
-"""The grid that music is laid on: four bars of 4/4, twelve steps a beat, seven octaves (REFERENCE section 1)."""
+"""The grid that music is laid on: four bars of 4/4, twelve steps a beat, seven octaves (as released)."""
 
 import dataclasses
 

@@ -1,6 +1,6 @@
 """MIDI to pianoroll and back, without loss on the grid.
 
-Reading follows LPD (REFERENCE section 1): 4/4 from time zero, instruments merged into five families, drums as
+Reading follows LPD: 4/4 from time zero, instruments merged into five families, drums as
 onsets. symusic parses and
 writes: it reads songs many times as fast as pretty_midi, and keeps times in whole ticks.
 """

@@ -15,7 +15,7 @@ from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 
 MIDI_PITCHES = 128
-DEFAULT_TEMPO = 100.0  # quarter notes a minute (REFERENCE section 1)
+DEFAULT_TEMPO = 100.0  # quarter notes a minute (as released)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that zip can hold: same song, same bytes
 
 

@@ -1,6 +1,6 @@
 """The released metrics, fault for fault, and the paper's Table I as printed: to stand beside each other only.
 
-REFERENCE section 4 decodes them. They are MuseGAN v3's, and not what their names say, so use `metrics` and
+They are MuseGAN v3's, and not what their names say, so use `metrics` and
 `tonality` for any other purpose. The released "qualified note rate" is left out: it flattens time-major, so
 that every note counts as long and it is always 1.
 """
@@ -34,7 +34,7 @@ def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
     """Cells whose band is one of 0, 2, 4, 5, 7, 9, 11 / cells. In 0..1; NaN on silence.
 
     Fault: the bands are not pitch classes. Every semitone counts, so a band with two of them on counts twice:
-    real songs agree with REFERENCE only when read so.
+    real songs agree with the printed row only when read so.
     """
     counts = _bands(np.count_nonzero(pianoroll, axis=(1, 2)), axis=1).sum(axis=2)  # [phrase, band, track]
     return ratio(counts[:, _SCALE_BANDS].sum(axis=1), counts.sum(axis=1))
@@ -77,7 +77,7 @@ class Row:
     drum_pattern: float
 
 
-# Re-labelled (REFERENCE section 4): the headers B D G P S stand above drums, piano, guitar, bass, strings.
+# Re-labelled: the headers B D G P S stand above drums, piano, guitar, bass, strings.
 PRINTED = {
     "dataset": Row((60.4, 72.1, 71.7, 46.1, 71.4), (15, np.nan, 75, 41, 82), 94.4),
     "MSG1": Row((97.6, 73.7, 70.5, 35.8, 80.0), (4, np.nan, 106, 47, 66), 98.5),

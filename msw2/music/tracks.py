@@ -1,4 +1,4 @@
-"""The five tracks of LPD-5, in the order of the last axis of every pianoroll (REFERENCE: Drums, Piano, ...)."""
+"""The five tracks of LPD-5, in the order of the last axis of every pianoroll (as released)."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""From a finished run to a SavedModel for TF Serving (DESIGN section 8)."""
+"""From a finished run to a SavedModel for TF Serving."""
 
 import contextlib
 import json

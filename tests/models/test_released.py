@@ -1,4 +1,4 @@
-"""RELEASED against Keras 2.1.6's maths, written out in NumPy and float64 (REFERENCE section 2)."""
+"""RELEASED against Keras 2.1.6's maths, written out in NumPy and float64."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The contract of the SavedModel (DESIGN section 8), in a process with neither Keras nor msw2."""
+"""The contract of the SavedModel, in a process with neither Keras nor msw2."""
 
 import json
 import pathlib
