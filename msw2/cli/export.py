@@ -1,7 +1,7 @@
 """`make export`: writes the SavedModel of a run for TF Serving, and checks it before it is published."""
 
 import tensorflow as tf
-from absl import flags, logging
+from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import launch
@@ -18,8 +18,7 @@ def main() -> None:
     """Writes `<run>/export/msw2/<version>`."""
     tf.config.set_visible_devices([], "GPU")  # what is traced on a CPU runs on both
     options.set_up_device()
-    logging.set_verbosity(logging.WARNING)  # saving reports hundreds of inputs that it renames
-    tf.get_logger().setLevel("WARNING")
+    tf.get_logger().setLevel("WARNING")  # it is not absl's, which `launch` has quietened
     folder = export_run(options.open_run(), flags.FLAGS.version)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MB; every signature answers as the model does")

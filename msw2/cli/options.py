@@ -13,6 +13,7 @@ from msw2.data.store import Store, StoreError
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run, RunError
+from msw2.training.stages import check_grid
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).
@@ -131,11 +132,10 @@ def open_fitting_store(run: Run) -> Store:
     """Returns the store that `--store` names.
 
     Raises:
-        OptionError: if its grid is not the run's.
+        RunError: if its grid is not the run's.
     """
     store = open_store()
-    if store.grid != run.config.grid:
-        raise OptionError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+    check_grid(run, store)
     return store
 
 

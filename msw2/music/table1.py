@@ -34,7 +34,7 @@ def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
     """Cells whose band is one of 0, 2, 4, 5, 7, 9, 11 / cells. In 0..1; NaN on silence.
 
     Fault: the bands are not pitch classes. Every semitone counts, so a band with two of them on counts twice:
-    real songs agree with the printed row only when read so.
+    read so, real songs come nearer to the printed row.
     """
     counts = _bands(np.count_nonzero(pianoroll, axis=(1, 2)), axis=1).sum(axis=2)  # [phrase, band, track]
     return ratio(counts[:, _SCALE_BANDS].sum(axis=1), counts.sum(axis=1))

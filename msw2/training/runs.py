@@ -13,7 +13,6 @@ from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Parts, Sandwich, build_parts
 from msw2.music.files import replacing
-from msw2.music.tracks import TRACK_NAMES
 
 
 class RunError(Exception):
@@ -172,14 +171,6 @@ class Run:
 def stage1_parts(track: str) -> tuple[str, str]:
     """Returns the names of the parts that stage 1 trains for a track."""
     return f"{track}_encoder", f"{track}_decoder"
-
-
-def all_parts() -> list[str]:
-    """Returns the names of all parts of a finished run."""
-    return [f"{track}_{kind}" for kind in ("encoder", "decoder", "refiner") for track in TRACK_NAMES] + [
-        "mfg_encoder",
-        "mfg_decoder",
-    ]
 
 
 def _advice(part: str) -> str:

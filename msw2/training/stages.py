@@ -148,14 +148,23 @@ def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 
+def check_grid(run: Run, store: Store) -> None:
+    """Holds a store to the grid of a run.
+
+    Raises:
+        RunError: if the grids differ.
+    """
+    if store.grid != run.config.grid:
+        raise RunError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+
+
 def check_fit(run: Run, store: Store) -> None:
     """Binds a run to the store that it is first trained on, and holds it to that.
 
     Raises:
         RunError: if the grids differ, or the run was trained on another store, or there is nothing to train on.
     """
-    if store.grid != run.config.grid:
-        raise RunError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+    check_grid(run, store)
     if not store.count("train"):
         raise RunError(f"the store {store.path} has no training phrases")
     path, digest = run.path / "data.json", _digest(store)
