@@ -14,7 +14,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo test lint clean
+.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo bench test lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -40,6 +40,7 @@ help:
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make export | serve       the SavedModel, TF Serving'
+	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  FLAGS'
 
@@ -76,7 +77,12 @@ serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(RUN) $(call asked,$@)
 
 demo: install
-	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1 refine stage2 generate restore eval export figures
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 refine stage2
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 generate restore eval export figures
+
+bench: install
+	$(PY) -m msw2.cli.bench $(call asked,bench)
 
 test: install
 	$(PY) -m pytest

@@ -1,0 +1,1 @@
+"""Speed, measured side by side: ratios of ours to what one would use otherwise, with the machine named."""

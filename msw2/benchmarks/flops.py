@@ -1,0 +1,41 @@
+"""Floating-point operations of training, counted from the shapes of the layers."""
+
+from msw2.config import Config
+
+BACKWARD = 2  # products of a backward pass for each of the forward one: by the input and by the weights
+
+
+def lstm(steps: int, features: int, units: int, *, repeated: int = 0) -> int:
+    """Returns the operations of an LSTM's matrix products over one sequence, forward.
+
+    A product [1, a] x [a, b] is 2ab operations; the cell's own arithmetic, a hundredth of it, is left out.
+
+    Args:
+        steps: steps of the sequence.
+        features: features that differ from step to step.
+        units: units.
+        repeated: features that are the same in every step: their product is needed once.
+    """
+    gates = 4 * units
+    return 2 * gates * (steps * (features + units) + repeated)
+
+
+def bvae_forward(config: Config) -> int:
+    """Returns the operations of one bar through a BVAE, forward.
+
+    The decoder's one-hot position is a choice of rows, not a product: nothing.
+    """
+    directions = 2 if config.bidirectional else 1
+    encoder = directions * lstm(config.steps, config.pitches, config.bvae_hidden)
+    moments = 2 * directions * config.bvae_hidden * 2 * config.bvae_latent
+    decoder = lstm(config.steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
+    if config.likelihood == "gaussian":
+        output = lstm(config.steps, config.bvae_hidden, config.pitches)
+    else:
+        output = 2 * config.steps * config.bvae_hidden * config.pitches
+    return encoder + moments + decoder + output
+
+
+def bvae_training(config: Config) -> int:
+    """Returns the operations of one bar in a training step of stage 1: forward and backward."""
+    return (1 + BACKWARD) * bvae_forward(config)

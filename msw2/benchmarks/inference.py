@@ -1,0 +1,77 @@
+"""What a worker does to measure generation and serving, with an untrained model; see `training` for jobs."""
+
+import pathlib
+import tempfile
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from msw2.benchmarks import stock
+from msw2.benchmarks.training import set_up
+from msw2.config import Config
+from msw2.evaluation.sampling import CHUNK, PhraseFunctions, Sampler
+from msw2.models.prior import Prior
+from msw2.models.sandwich import Parts, Sandwich, build_parts
+from msw2.serving.export import example_inputs, export_run
+from msw2.training.prior import fit_prior
+from msw2.training.runs import Run
+
+POINTS = 1024  # phrases that the prior is fitted to
+
+
+def generate(job: dict):
+    """Phrases made from nothing, by `Sampler`. A slice is so many chunks of them."""
+    config = set_up(job)
+    parts = build_parts(config) if job["library"] == "ours" else stock.build_parts(config)
+    sampler = Sampler(Sandwich(parts), random_prior(config))
+
+    def run(amount):
+        return len(sampler.generate(amount * CHUNK, seed=0, temperature=1.0)), ()
+
+    return run
+
+
+def serve(job: dict):
+    """Calls of the signatures of an exported model. A slice is so many calls; its samples are milliseconds.
+
+    Calls have `signature` and `batch`; units are phrases.
+    """
+    tf.config.set_visible_devices([], "GPU")  # as `export` does
+    config = set_up(job)
+    parts, prior = build_parts(config, fused=True), random_prior(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        loaded = tf.saved_model.load(str(export_run(_run(scratch, parts, prior))))
+    functions = PhraseFunctions(Sandwich(parts), prior, chunk=1)
+    rows = example_inputs(functions, max(job["batches"]))
+    inputs = {
+        (name, batch): {key: tf.constant(array[:batch]) for key, array in arrays.items()}
+        for name, arrays in rows.items()
+        for batch in job["batches"]
+    }
+
+    def run(amount, signature="encode", batch=1):
+        function, given, milliseconds = loaded.signatures[signature], inputs[signature, batch], []
+        for _ in range(amount):
+            start = time.perf_counter()
+            for output in function(**given).values():
+                output.numpy()
+            milliseconds.append(1000 * (time.perf_counter() - start))
+        return amount * batch, milliseconds
+
+    return run
+
+
+def random_prior(config: Config) -> Prior:
+    """Returns the prior that is fitted to random latents: what it costs does not depend on them."""
+    shape = (POINTS, config.bars, config.mfg_latent)
+    return fit_prior(config, np.random.default_rng(0).standard_normal(shape, np.float32))
+
+
+def _run(folder: str, parts: Parts, prior: Prior) -> Run:
+    """Returns a finished run of untrained weights."""
+    run = Run.create(pathlib.Path(folder) / "run", parts.config)
+    prior.save(run.prior)
+    for name, model in parts.models.items():
+        run.save_weights(model, name)
+    return run

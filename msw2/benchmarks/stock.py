@@ -1,0 +1,158 @@
+"""The networks as everybody would write them: plain Keras layers, one compiled model, `fit`.
+
+Only for comparison: the same parameters, the same maths and the same loss as `msw2.models`, none of its layers
+but the refiner, which has no recurrence.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from msw2.config import Config
+from msw2.models import losses, refine
+from msw2.models.recurrent import GATES
+from msw2.models.sandwich import Parts
+from msw2.music.tracks import TRACK_NAMES, TRACKS
+from msw2.training.optimizers import build_optimizer
+from msw2.training.stages import refine_loss
+
+
+class Latent(keras.layers.Layer):
+    """Draws the latent vector from [batch, 2 x latent] moments, and adds the weighted KL term to the loss."""
+
+    def __init__(self, config: Config, kl_weight: float, **kwargs):
+        super().__init__(**kwargs)
+        self._config = config
+        self._kl_weight = kl_weight
+        self._generator = keras.random.SeedGenerator(config.seed)
+
+    def call(self, moments):
+        """Maps moments to the latent vector."""
+        self.add_loss(self._kl_weight * losses.kl_divergence(moments))
+        mean, s = ops.split(moments, 2, axis=-1)
+        spread = s if self._config.sigma == "multiplier" else ops.exp(0.5 * s)
+        deviation = self._config.epsilon_std
+        return mean + spread * keras.random.normal(ops.shape(mean), stddev=deviation, seed=self._generator)
+
+
+class Position(keras.layers.Layer):
+    """Appends to each step of [batch, step, feature] one-hot its place in the beat, and its beat."""
+
+    def __init__(self, beat_resolution: int, **kwargs):
+        super().__init__(**kwargs)
+        self._beat_resolution = beat_resolution
+
+    def build(self, shape):
+        """Makes the table, [step, place in the beat and beat]."""
+        step, size = np.arange(shape[1]), self._beat_resolution
+        places, beats = np.eye(size, dtype="float32"), np.eye(-(-shape[1] // size), dtype="float32")
+        self._table = np.concatenate([places[step % size], beats[step // size]], axis=-1)
+
+    def call(self, sequences):
+        """Appends the table's rows."""
+        table = ops.broadcast_to(self._table[None], (ops.shape(sequences)[0], *self._table.shape))
+        return ops.concatenate([sequences, table], axis=-1)
+
+
+def build_encoder(config: Config, name: str = "encoder") -> keras.Model:
+    """Returns a BVAE's encoder: bar [batch, step, pitch] to moments [batch, 2 x latent]."""
+    bar = keras.Input((config.steps, config.pitches))
+    gates, hidden = GATES[config.gates], config.bvae_hidden
+    states = keras.layers.LSTM(hidden, recurrent_activation=gates)(bar)
+    if config.bidirectional:
+        backwards = keras.layers.LSTM(hidden, recurrent_activation=gates, go_backwards=True)(bar)
+        states = keras.layers.Concatenate()([states, backwards])
+    return keras.Model(bar, _moments(states, config.bvae_latent), name=name)
+
+
+def build_decoder(config: Config, name: str = "decoder") -> keras.Model:
+    """Returns a BVAE's decoder: latent vector to tanh or logits, [batch, step, pitch]."""
+    latent = keras.Input((config.bvae_latent,))
+    repeated = keras.layers.RepeatVector(config.steps)(latent)
+    if config.position:
+        repeated = Position(config.beat_resolution)(repeated)
+    states = _sequence(config, config.bvae_hidden)(repeated)
+    gaussian = config.likelihood == "gaussian"
+    output = _sequence(config, config.pitches) if gaussian else keras.layers.Dense(config.pitches)
+    return keras.Model(latent, output(states), name=name)
+
+
+def build_mfg_encoder(config: Config) -> keras.Model:
+    """Returns the MFG-VAE's encoder: moments of the tracks [batch, track, 2 x BVAE latent] to its own."""
+    band = keras.Input((len(TRACKS), 2 * config.bvae_latent))
+    scaled = _scale(config)(band) if config.standardise else band
+    states = keras.layers.LSTM(config.mfg_hidden, recurrent_activation=GATES[config.gates])(scaled)
+    return keras.Model(band, _moments(states, config.mfg_latent), name="mfg_encoder")
+
+
+def build_mfg_decoder(config: Config) -> keras.Model:
+    """Returns the MFG-VAE's decoder: latent vector to moments of the tracks."""
+    latent = keras.Input((config.mfg_latent,))
+    states = _sequence(config, config.mfg_hidden)(keras.layers.RepeatVector(len(TRACKS))(latent))
+    width = 2 * config.bvae_latent
+    output = _sequence(config, width) if config.mfg_output == "tanh" else keras.layers.Dense(width)
+    band = output(states)
+    if config.standardise:
+        band = _scale(config, invert=True)(band)
+    return keras.Model(latent, band, name="mfg_decoder")
+
+
+def build_parts(config: Config) -> Parts:
+    """Returns all parts under the names of `msw2.models.sandwich`, of stock layers, for `Sandwich`."""
+    models = {}
+    for track in TRACK_NAMES:
+        models[f"{track}_encoder"] = build_encoder(config, f"{track}_encoder")
+        models[f"{track}_decoder"] = build_decoder(config, f"{track}_decoder")
+        models[f"{track}_refiner"] = refine.build_refiner(config, track)
+    return Parts(
+        config, models | {"mfg_encoder": build_mfg_encoder(config), "mfg_decoder": build_mfg_decoder(config)}
+    )
+
+
+def bvae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Model:
+    """Returns the compiled VAE of stage 1."""
+    gaussian = config.likelihood == "gaussian"
+    nll = losses.gaussian_nll if gaussian else losses.bernoulli_nll
+    return _compiled_vae(config, encoder, decoder, nll, config.bvae_kl)
+
+
+def mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Model:
+    """Returns the compiled VAE of stage 2, for moments that are on one scale already."""
+    return _compiled_vae(config, encoder, decoder, losses.gaussian_nll, config.mfg_kl)
+
+
+def refiner(config: Config, encoder: keras.Model, decoder: keras.Model, network: keras.Model) -> keras.Model:
+    """Returns the compiled model that trains a refiner behind a frozen BVAE."""
+    encoder.trainable = decoder.trainable = False
+    made = decoder(Latent(config, 0.0)(encoder(encoder.input)))
+    signed = keras.ops.tanh(0.5 * made) if config.likelihood == "bernoulli" else made
+    model = keras.Model(encoder.input, network(signed))
+    model.compile(
+        optimizer=keras.optimizers.Adam(), loss=refine_loss(config.refine_weight), jit_compile=False
+    )
+    return model
+
+
+def _compiled_vae(config, encoder, decoder, nll, kl_weight) -> keras.Model:
+    model = keras.Model(encoder.input, decoder(Latent(config, kl_weight)(encoder(encoder.input))))
+    if config.optimizer == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(config.learning_rate)
+    else:
+        optimizer = build_optimizer(config, 100_000)
+    model.compile(optimizer=optimizer, loss=nll, jit_compile=False)
+    return model
+
+
+def _moments(states, latent: int):
+    mean, s = keras.layers.Dense(latent)(states), keras.layers.Dense(latent)(states)
+    return keras.layers.Concatenate()([mean, s])
+
+
+def _sequence(config: Config, units: int) -> keras.layers.Layer:
+    return keras.layers.LSTM(units, recurrent_activation=GATES[config.gates], return_sequences=True)
+
+
+def _scale(config: Config, *, invert: bool = False) -> keras.layers.Layer:
+    shape = (len(TRACKS), 2 * config.bvae_latent)
+    mean, variance = np.zeros(shape, "float32"), np.ones(shape, "float32")
+    return keras.layers.Normalization(axis=(1, 2), mean=mean, variance=variance, invert=invert)
