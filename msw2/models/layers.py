@@ -1,7 +1,6 @@
 """Small layers that the VAEs are made of."""
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -34,38 +33,6 @@ class Sampling(keras.layers.Layer):
         """Returns the arguments that rebuild the layer."""
         own = {"sigma": self.sigma, "epsilon_std": self.epsilon_std, "seed": self.seed}
         return {**super().get_config(), **own}
-
-
-class RepeatWithPosition(keras.layers.Layer):
-    """Repeats a vector over the steps of a bar and tells each step where it stands.
-
-    Appended to the vector: one-hot of the step within its beat, one-hot of the beat.
-
-    Args:
-        steps: steps to repeat over.
-        beat_resolution: steps a beat.
-    """
-
-    def __init__(self, steps: int, beat_resolution: int, **kwargs):
-        super().__init__(**kwargs)
-        self.steps = steps
-        self.beat_resolution = beat_resolution
-        step = np.arange(steps)
-        in_beat = np.eye(beat_resolution, dtype="float32")[step % beat_resolution]
-        beat = np.eye(-(-steps // beat_resolution), dtype="float32")[step // beat_resolution]
-        self._position = np.concatenate([in_beat, beat], axis=-1)
-
-    def call(self, vectors):
-        """Maps [batch, feature] to [batch, step, feature + beat_resolution + beats]."""
-        repeated = ops.repeat(ops.expand_dims(vectors, 1), self.steps, axis=1)
-        position = ops.broadcast_to(
-            ops.cast(self._position[None], repeated.dtype), (ops.shape(vectors)[0], *self._position.shape)
-        )
-        return ops.concatenate([repeated, position], axis=-1)
-
-    def get_config(self):
-        """Returns the arguments that rebuild the layer."""
-        return {**super().get_config(), "steps": self.steps, "beat_resolution": self.beat_resolution}
 
 
 class ToLogits(keras.layers.Layer):

@@ -5,8 +5,9 @@ Keras runs the cell in a while loop, some twenty small operations a step. Here, 
 
 * in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too), if the
   gates are sigmoids;
-* in training, the steps are unrolled, all inputs are projected at once, the cell's arithmetic is one compiled
-  kernel a step, and the gradient of the weights is one product at the end instead of one a step.
+* in training, the steps are unrolled, all inputs are projected at once (a repeated input only once:
+  `RepeatedLSTM`), the cell's arithmetic is one compiled kernel a step, in which one tanh serves all gates, and
+  the gradient of the weights is one product at the end instead of one a step.
 
 Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies.
 """
@@ -14,6 +15,7 @@ Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies
 import functools
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -43,31 +45,111 @@ class LSTM(keras.layers.LSTM):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Maps [batch, step, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
-        stock = initial_state is not None or mask is not None
-        run = None if stock else self._fast_way(sequences, training)
-        if run is None:
-            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
-        if self.go_backwards:
-            sequences = ops.flip(sequences, axis=1)
-        sequences = ops.transpose(sequences, (1, 0, 2))
-        hidden = run(sequences, self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        return ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
-
-    def _fast_way(self, sequences, training):
-        """Returns the function that computes this layer best, or None where that is Keras."""
-        if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
-            return None
-        if not (_on_cpu() if self.fused is None else self.fused):
-            return None
-        if training and sequences.shape[1] is not None:
-            return functools.partial(_unrolled_lstm, gates=self.gates)
-        return _block_lstm if self.gates == "sigmoid" else None
+        if initial_state is None and mask is None and self._is_fast():
+            if training and sequences.shape[1] is not None:
+                return self._train(self._in_time(sequences))
+            if self.gates == "sigmoid":
+                return self._infer(self._in_time(sequences))
+        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
         config = super().get_config()
         del config["recurrent_activation"]
         return {**config, "gates": self.gates, "fused": self.fused}
+
+    def _is_fast(self) -> bool:
+        if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
+            return False
+        return _on_cpu() if self.fused is None else self.fused
+
+    def _in_time(self, sequences):
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=1)
+        return ops.transpose(sequences, (1, 0, 2))
+
+    def _infer(self, sequences):
+        kernel, recurrent_kernel, bias = self._weights()
+        return self._output(_block_lstm(sequences, kernel, recurrent_kernel, bias))
+
+    def _train(self, inputs):
+        kernel, recurrent_kernel, bias = self._weights()
+        scale, shift = _gate_scale(self.gates, self.units)
+        projected = self._project(inputs, kernel * scale, bias * scale + shift)
+        return self._output(_recurrence(self.gates)(projected, recurrent_kernel * scale))
+
+    def _weights(self):
+        return [
+            ops.convert_to_tensor(w) for w in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        ]
+
+    def _project(self, sequences, kernel, bias):
+        """Maps what a step reads, [step, batch, feature], to preactivations [step, batch, 4 x unit]."""
+        return ops.tensordot(sequences, kernel, 1) + bias
+
+    def _output(self, hidden):
+        return ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
+
+
+class RepeatedLSTM(LSTM):
+    """An LSTM over one vector, repeated over the steps of a bar; each step may be told where it stands.
+
+    Appended to the vector, with `beat_resolution`: one-hot of the step within its beat, one-hot of the beat.
+
+    Args:
+        units: size of the state.
+        steps: steps to repeat over.
+        beat_resolution: steps a beat; None: the vector alone.
+        **kwargs: as for `LSTM`.
+    """
+
+    def __init__(self, units: int, *, steps: int, beat_resolution: int | None = None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+        self.steps = steps
+        self.beat_resolution = beat_resolution
+        self._position = _position(steps, beat_resolution)
+
+    def build(self, input_shape):
+        """Makes the weights of an LSTM over [vector, position]."""
+        super().build((input_shape[0], self.steps, input_shape[1] + self._position.shape[1]))
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shape of what `call` returns."""
+        return super().compute_output_shape((input_shape[0], self.steps, input_shape[1]))
+
+    def call(self, vectors, training=False):
+        """Maps [batch, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
+        if training and self._is_fast():
+            return self._train(vectors)
+        repeated = ops.repeat(ops.expand_dims(vectors, 1), self.steps, axis=1)
+        position = ops.cast(self._position[None], repeated.dtype)
+        position = ops.broadcast_to(position, (ops.shape(vectors)[0], *self._position.shape))
+        return super().call(ops.concatenate([repeated, position], axis=-1), training=training)
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "steps": self.steps, "beat_resolution": self.beat_resolution}
+
+    def _project(self, vectors, kernel, bias):
+        """Maps [batch, feature] to preactivations [step, batch, 4 x unit]."""
+        # What is the same for all steps, and what is the same for all vectors, each multiplied once.
+        vector_kernel, position_kernel = kernel[: vectors.shape[-1]], kernel[vectors.shape[-1] :]
+        once = ops.matmul(vectors, vector_kernel) + bias
+        return once[None] + ops.matmul(self._position, position_kernel)[:, None]
+
+
+RepeatedLSTM.__name__ = "LSTM"  # weight files go by the class: those of plain Keras LSTMs are to fit
+
+
+def _position(steps: int, beat_resolution: int | None) -> np.ndarray:
+    """Returns float32 [step, beat_resolution + beats], or nothing [step, 0]."""
+    if not beat_resolution:
+        return np.zeros((steps, 0), "float32")
+    step = np.arange(steps)
+    in_beat = np.eye(beat_resolution, dtype="float32")[step % beat_resolution]
+    beat = np.eye(-(-steps // beat_resolution), dtype="float32")[step // beat_resolution]
+    return np.concatenate([in_beat, beat], axis=-1)
 
 
 def _on_cpu() -> bool:
@@ -107,40 +189,56 @@ def _block_lstm(sequences, kernel, recurrent_kernel, bias):
     ).h
 
 
-def _unrolled_lstm(sequences, kernel, recurrent_kernel, bias, *, gates):
-    """The same, for training: fast with its gradient, at the price of a larger graph."""
-    import tensorflow as tf  # noqa: PLC0415
+def _gate_scale(gates: str, units: int):
+    """Returns what the preactivations [4 x unit] are multiplied by, and what is then added, to be simple.
 
-    projected = tf.tensordot(sequences, tf.convert_to_tensor(kernel), 1) + bias
-    return _recurrence(gates)(projected, tf.convert_to_tensor(recurrent_kernel))
+    sigmoid(x) = (1 + tanh(x / 2)) / 2, so that one tanh serves all gates and the candidate;
+    hard_sigmoid(x) = clip(x / 5 + 1 / 2, 0, 1), so that only the clipping is left.
+    """
+    scale, shift = {"sigmoid": (0.5, 0.0), "hard_sigmoid": (0.2, 0.5)}[gates]
+    candidate = _candidate(units)
+    return np.where(candidate, 1, scale).astype("float32"), np.where(candidate, 0, shift).astype("float32")
+
+
+def _candidate(units: int) -> np.ndarray:
+    """Returns which of the preactivations [4 x unit], in the order i-f-c-o, are the candidate's."""
+    return np.repeat([False, False, True, False], units)
 
 
 @functools.cache
 def _recurrence(kind):
     """Returns the recurrent part of an LSTM with its gradient written out.
 
-    A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
-    [step, batch, unit], for gates of a kind. Made on first use: importing this module must not import TensorFlow.
+    A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel, both scaled by `_gate_scale`;
+    returns the states [step, batch, unit], for gates of a kind. Made on first use: importing this module must not
+    import TensorFlow.
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    def activate(x):
-        return tf.sigmoid(x) if kind == "sigmoid" else released_hard_sigmoid(x)
+    def activate(x, candidate):
+        squashed = tf.tanh(x)
+        if kind == "hard_sigmoid":
+            return tf.where(candidate, squashed, tf.clip_by_value(x, 0.0, 1.0))
+        scale, shift = np.where(candidate, [[1.0], [0.0]], 0.5).astype("float32")
+        return scale * squashed + shift
 
-    def slope(gate):
-        return gate * (1 - gate) if kind == "sigmoid" else tf.where((gate > 0) & (gate < 1), 0.2, 0.0)
+    def slope(gate):  # by its scaled preactivation
+        return (
+            2.0 * gate * (1.0 - gate) if kind == "sigmoid" else tf.cast((gate > 0) & (gate < 1), gate.dtype)
+        )
 
     @tf.function(jit_compile=True)
-    def forward(preactivations, cell):
-        i, f, c, o = tf.split(preactivations, 4, axis=-1)
-        i, f, c, o = activate(i), activate(f), tf.tanh(c), activate(o)
+    def forward(projected, product, cell):
+        gates = activate(projected + product, _candidate(cell.shape[-1]))
+        i, f, c, o = tf.split(gates, 4, axis=-1)
         new = f * cell + i * c
         squashed = tf.tanh(new)
-        return tf.concat([i, f, c, o], axis=-1), new, squashed, o * squashed
+        return gates, new, squashed, o * squashed
 
     @tf.function(jit_compile=True)
     def backward(d_hidden, d_cell, gates, cell, squashed):
         i, f, c, o = tf.split(gates, 4, axis=-1)
+        d_hidden = d_hidden[0] + d_hidden[1]
         d_cell += d_hidden * o * (1 - squashed * squashed)
         d_gates = [
             d_cell * c * slope(i),
@@ -150,22 +248,26 @@ def _recurrence(kind):
         ]
         return tf.concat(d_gates, axis=-1), d_cell * f
 
+    # Compiled, so that the graph optimizer does not fold it into each step's product, which is slower that way.
+    transpose = tf.function(tf.transpose, jit_compile=True)
+
     @tf.custom_gradient
     def run(projected, kernel):
         inputs = tf.unstack(projected)
         zeros = tf.zeros_like(inputs[0][:, : kernel.shape[0]])
-        hidden, cells, saved = [zeros], [zeros], []
+        hidden, cell, saved = [zeros], zeros, []
         for step in inputs:
-            gates, cell, squashed, state = forward(step + tf.matmul(hidden[-1], kernel), cells[-1])
-            saved.append((gates, cells[-1], squashed))
-            cells.append(cell)
+            gates, new, squashed, state = forward(step, tf.matmul(hidden[-1], kernel), cell)
+            saved.append((gates, cell, squashed))
             hidden.append(state)
+            cell = new
 
         def gradient(d_states):
+            transposed = transpose(kernel)
             d_hidden, d_cell, d_projected = zeros, zeros, []
             for d_state, tape in zip(reversed(tf.unstack(d_states)), reversed(saved), strict=True):
-                d_gates, d_cell = backward(d_state + d_hidden, d_cell, *tape)
-                d_hidden = tf.matmul(d_gates, kernel, transpose_b=True)
+                d_gates, d_cell = backward((d_state, d_hidden), d_cell, *tape)
+                d_hidden = tf.matmul(d_gates, transposed)
                 d_projected.append(d_gates)
             d_projected = tf.stack(d_projected[::-1])
             # One product over all steps and rows, in place of a sum of one for each step.

@@ -7,8 +7,7 @@ import keras
 from keras import ops
 
 from msw2.models import losses
-from msw2.models.layers import RepeatWithPosition
-from msw2.models.recurrent import LSTM
+from msw2.models.recurrent import LSTM, RepeatedLSTM
 
 
 def build_encoder(
@@ -59,11 +58,16 @@ def decode_states(
         beat_resolution: where the decoder is told the position in the bar: steps a beat; else None.
         fused: see `recurrent.LSTM`.
     """
-    if beat_resolution:
-        repeated = RepeatWithPosition(steps, beat_resolution, name="repeat")(latent)
-    else:
-        repeated = keras.layers.RepeatVector(steps, name="repeat")(latent)
-    return LSTM(hidden, gates=gates, fused=fused, return_sequences=True, name="lstm")(repeated)
+    decoder = RepeatedLSTM(
+        hidden,
+        steps=steps,
+        beat_resolution=beat_resolution,
+        gates=gates,
+        fused=fused,
+        return_sequences=True,
+        name="lstm",
+    )
+    return decoder(latent)
 
 
 class VRAE(keras.Model):

@@ -24,6 +24,7 @@ from msw2.training.runs import Run, RunError, stage1_parts
 
 MAX_FUSION_BARS = 500_000  # stage 2 encodes fewer transpositions rather than more bars than this
 ENCODE_PHRASES = 256  # phrases encoded at a time
+MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
 def train_bvae(run: Run, store: Store, track: str) -> bool:
@@ -70,15 +71,14 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
         return False
     config, parts = run.config, build_parts(run.config, [track])
     run.load_weights(parts, *stage1_parts(track))
-    encoder, decoder, refiner = (
-        parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder", "refiner")
-    )
-    sampling = Sampling(config.sigma, config.epsilon_std, part_seed(config, f"{name}_sampling"))
-    made = bvae.to_signed(config, decoder(sampling(encoder(encoder.input, training=False)), training=False))
-    model = keras.Model(encoder.input, refiner(made), name=f"{track}_refine")
-    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=refine_loss(config.refine_weight))
-    bars = _bars(run, store, "train", track)
-    resume = _fit_bars(run, store, model, track, bars, stage=name, epochs=config.refine_epochs)
+    refiner, bars = parts.models[name], _bars(run, store, "train", track)
+    if config.transpose or config.mixed_bars or len(bars) > MAX_MADE_BARS:
+        model = refine_view(parts, track)
+        compile_refiner(model, parts, name)
+        resume = _fit_bars(run, store, model, track, bars, stage=name, epochs=config.refine_epochs)
+    else:  # every epoch has the same bars: what the BVAE makes of them is made once
+        compile_refiner(refiner, parts, name)
+        resume = _fit_made(run, store, parts, track, bars)
     run.save_weights(refiner, name)
     resume.finish()
     return True
@@ -116,7 +116,9 @@ def train_fusion(run: Run, store: Store) -> bool:
     resume = _resume(run, store, "mfg_vae")
     fit(
         vae,
-        lambda first: _array_batches(flat, config, first, config.mfg_epochs),
+        lambda first: _array_batches(
+            config, flat, flat, rows=len(flat), epochs=range(first, config.mfg_epochs)
+        ),
         epochs=config.mfg_epochs,
         steps=steps,
         validation=(validation, validation) if len(validation) else None,
@@ -132,6 +134,28 @@ def train_fusion(run: Run, store: Store) -> bool:
     return True
 
 
+def refine_view(parts: Parts, track: str) -> keras.Model:
+    """Returns the model from a track's bar to what its refiner makes of what its BVAE makes of it."""
+    made = made_view(parts, track)
+    return keras.Model(made.input, parts.models[f"{track}_refiner"](made.output), name=f"{track}_refine")
+
+
+def made_view(parts: Parts, track: str) -> keras.Model:
+    """Returns the model from a track's bar, float [batch, step, pitch] of -1/+1, to its BVAE's output in -1..1."""
+    config = parts.config
+    encoder, decoder = (parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder"))
+    sampling = Sampling(
+        config.sigma, config.epsilon_std, part_seed(config, f"{track}_refiner_sampling"), name="sampling"
+    )
+    made = decoder(sampling(encoder(encoder.input, training=False)), training=False)
+    return keras.Model(encoder.input, bvae.to_signed(config, made), name=f"{track}_made")
+
+
+def compile_refiner(model: keras.Model, parts: Parts, name: str) -> None:
+    """Compiles a view for the training of the refiner `name` alone."""
+    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=refine_loss(parts.config.refine_weight))
+
+
 def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None) -> None:
     """Sets which parts a stage trains, and compiles: Keras ignores, silently, a flag set after compiling.
 
@@ -144,7 +168,7 @@ def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=
     """
     for name, part in parts.models.items():
         part.trainable = name in trained
-    # XLA takes minutes to compile an LSTM on a CPU and is no faster afterwards.
+    # The LSTM compiles its own cell; compiled as a whole, a step's products are slower than oneDNN's.
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 
@@ -268,6 +292,29 @@ def _fit_bars(
     return resume
 
 
+def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.PackedBars) -> Resume:
+    """Fits a compiled refiner to bars that the frozen BVAE decodes once, in memory."""
+    config, name = run.config, f"{track}_refiner"
+    made = tf.function(made_view(parts, track))
+
+    def decode(bars):
+        batches = [(made(bar), bar) for bar, _ in pipeline.evaluation_batches(bars, batch_size=256)]
+        return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+
+    validation = _bars(run, store, "validation", track)
+    pairs, rows, resume = decode(train), _epoch_bars(run, store, train), _resume(run, store, name)
+    fit(
+        parts.models[name],
+        lambda first: _array_batches(config, *pairs, rows=rows, epochs=range(first, config.refine_epochs)),
+        epochs=config.refine_epochs,
+        steps=-(-rows // config.batch_size),
+        validation=decode(validation) if len(validation) else None,
+        resume=resume,
+        label=name,
+    )
+    return resume
+
+
 def _resume(run: Run, store: Store, stage: str) -> Resume:
     return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {_digest(store)}")
 
@@ -276,20 +323,26 @@ def _digest(store: Store) -> str:
     return hashlib.sha256(json.dumps(store.manifest, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _array_batches(array: np.ndarray, config: Config, first_epoch: int, epochs: int) -> tf.data.Dataset:
-    """Returns shuffled batches (row, row) of an array for the epochs that are left."""
+def _array_batches(
+    config: Config, inputs: np.ndarray, targets: np.ndarray, *, rows: int, epochs: range
+) -> tf.data.Dataset:
+    """Returns shuffled batches (input, target) of the rows of two arrays, so many rows an epoch."""
 
     def order(epoch):
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(array)), seed=[config.seed, epoch])
+        shuffled = tf.range(rows) % len(inputs)
+        shuffled = tf.random.experimental.stateless_shuffle(shuffled, seed=[config.seed, epoch])
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(config.batch_size)
 
-    def load(rows):
+    def look_up(array, indices):
         # Looked up by NumPy: as a tensor, a gigabyte of moments would be there twice.
-        batch = tf.numpy_function(lambda index: array[index], [rows], tf.float32, stateful=False)
-        batch = tf.ensure_shape(batch, [None, *array.shape[1:]])
-        return batch, batch
+        found = tf.numpy_function(lambda index: array[index], [indices], tf.float32, stateful=False)
+        return tf.ensure_shape(found, [None, *array.shape[1:]])
 
-    return tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(load).prefetch(4)
+    def load(indices):
+        batch = look_up(inputs, indices)
+        return batch, batch if targets is inputs else look_up(targets, indices)
+
+    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).map(load).prefetch(4)
 
 
 def _posterior_means(parts: Parts, moments: np.ndarray) -> np.ndarray:

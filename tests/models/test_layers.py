@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from msw2.models.layers import RepeatWithPosition, Sampling, Standardise
+from msw2.models.layers import Sampling, Standardise
 
 
 @pytest.fixture
@@ -57,33 +57,6 @@ def test_without_epsilon_a_sample_is_the_mean():
     assert np.array_equal(Sampling("log_variance", 0.0, seed=0)(MOMENTS), MOMENTS[:, :2])
 
 
-def test_repeat_with_position_by_hand():
-    layer = RepeatWithPosition(steps=6, beat_resolution=2)
-    found = layer(np.array([[7.0], [-8.0]], np.float32))
-    # feature | step in beat (2) | beat (3)
-    expected = [
-        [7, 1, 0, 1, 0, 0],
-        [7, 0, 1, 1, 0, 0],
-        [7, 1, 0, 0, 1, 0],
-        [7, 0, 1, 0, 1, 0],
-        [7, 1, 0, 0, 0, 1],
-        [7, 0, 1, 0, 0, 1],
-    ]
-    assert np.asarray(found)[0].tolist() == expected
-    assert np.asarray(found)[1].tolist() == [[-8, *row[1:]] for row in expected]
-
-
-def test_repeat_with_position_keeps_the_order_of_features_on_the_papers_grid():
-    found = np.asarray(RepeatWithPosition(48, 12)(np.array([[1.5, 2.5, 3.5]], np.float32)))
-    assert found.shape == (1, 48, 3 + 12 + 4)
-    assert found[0, 29].tolist() == [1.5, 2.5, 3.5] + [0] * 5 + [1] + [0] * 6 + [
-        0,
-        0,
-        1,
-        0,
-    ]  # 29 = 2 * 12 + 5
-
-
 def test_standardise_changes_nothing_until_told_and_then_scales_there_and_back():
     moments = np.array([[[1.0, 10.0, -3.0], [2.0, 20.0, 8.0]]], np.float32)  # [1, track 2, feature 3]
     there, back = Standardise(), Standardise(inverse=True)
@@ -112,13 +85,12 @@ def test_statistics_are_saved_but_never_trained():
     "layer",
     [
         Sampling("multiplier", 0.3, seed=9, name="a"),
-        RepeatWithPosition(8, 2, name="b"),
         Standardise(inverse=True, name="c"),
     ],
 )
 def test_layers_are_rebuilt_from_their_config(layer):
     again = type(layer).from_config(layer.get_config())
-    shape = {"a": (2, 6), "b": (2, 3), "c": (2, 3, 4)}[layer.name]
+    shape = {"a": (2, 6), "c": (2, 3, 4)}[layer.name]
     inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert again.name == layer.name
     if layer.name == "c":

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from msw2.models.recurrent import LSTM, released_hard_sigmoid
+from msw2.models.recurrent import LSTM, RepeatedLSTM, released_hard_sigmoid
 
 BATCH, STEPS, FEATURES, UNITS = 3, 7, 5, 4
 RECURRENT_ACTIVATIONS = {
@@ -197,3 +197,75 @@ def test_a_layer_is_rebuilt_from_its_config():
     layer(inputs), again(inputs)
     again.set_weights(layer.get_weights())
     np.testing.assert_allclose(again(inputs), layer(inputs), atol=1e-6)
+
+
+def repeated_by_hand(vectors):
+    """Over 6 steps of 2 to a beat: feature | step in beat (2) | beat (3)."""
+    position = tf.constant(
+        [
+            [1, 0, 1, 0, 0],
+            [0, 1, 1, 0, 0],
+            [1, 0, 0, 1, 0],
+            [0, 1, 0, 1, 0],
+            [1, 0, 0, 0, 1],
+            [0, 1, 0, 0, 1],
+        ],
+        tf.float32,
+    )
+    return tf.stack([tf.concat([vectors, tf.repeat(row[None], 2, 0)], 1) for row in position], axis=1)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("gates", "fused"), [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True)])
+@pytest.mark.parametrize("beat_resolution", [2, None])
+def test_a_repeated_lstm_is_an_lstm_over_the_repeated_vector_and_its_positions(
+    beat_resolution, gates, fused, training
+):
+    features = 3 + 5 if beat_resolution else 3
+    repeated = RepeatedLSTM(
+        UNITS, steps=6, beat_resolution=beat_resolution, gates=gates, fused=fused, return_sequences=True
+    )
+    repeated.build((None, 3))
+    plain = keras.layers.LSTM(UNITS, recurrent_activation=RECURRENT_ACTIVATIONS[gates], return_sequences=True)
+    plain.build((None, 6, features))
+    for layer in (repeated, plain):
+        layer.set_weights(random_weights(np.random.default_rng(5), features))
+    rng = np.random.default_rng(6)
+    vectors = rng.normal(0, 1, (2, 3)).astype(np.float32)
+    upstream = rng.normal(0, 1, (2, 6, UNITS)).astype(np.float32)
+
+    def over_all_steps(inputs, training):
+        sequences = repeated_by_hand(inputs) if beat_resolution else tf.repeat(inputs[:, None], 6, axis=1)
+        return plain(sequences, training=training)
+
+    over_all_steps.weights = plain.weights
+    found = results(repeated, vectors, upstream, training)
+    expected = results(over_all_steps, vectors, upstream, training)
+    for name, ours_value, keras_value in zip(
+        ("output", "vectors", "kernel", "recurrent", "bias"), found, expected, strict=True
+    ):
+        assert np.abs(keras_value).max() > 0.05, name
+        np.testing.assert_allclose(ours_value, keras_value, atol=1e-5, err_msg=name)
+
+
+def test_a_weight_file_of_keras_fits_a_repeated_lstm(tmp_path):
+    latent = keras.Input((3,))
+    plain = keras.layers.LSTM(UNITS, name="lstm")(keras.layers.RepeatVector(6, name="repeat")(latent))
+    plain = keras.Model(latent, plain)
+    ours = keras.Model(latent, RepeatedLSTM(UNITS, steps=6, name="lstm")(latent))
+    plain.save_weights(tmp_path / "keras.weights.h5")
+    ours.load_weights(tmp_path / "keras.weights.h5")
+    vectors = np.array([[0.5, -1.0, 2.0]], np.float32)
+    np.testing.assert_allclose(ours(vectors), plain(vectors), atol=1e-6)
+    assert [w.path for w in ours.weights] == [w.path for w in plain.weights]
+
+
+def test_a_repeated_lstm_is_rebuilt_from_its_config():
+    layer = RepeatedLSTM(UNITS, steps=6, beat_resolution=2, gates="hard_sigmoid", return_sequences=True)
+    again = RepeatedLSTM.from_config(layer.get_config())
+    for one in (layer, again):
+        one.build((None, 3))
+        one.set_weights(random_weights(np.random.default_rng(7), 8))
+    vectors = np.array([[0.5, -1.0, 2.0]], np.float32)
+    assert layer(vectors).shape == (1, 6, UNITS)
+    assert np.array_equal(layer(vectors), again(vectors))

@@ -239,6 +239,37 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
     assert stages.train_refiner(run, store, "bass") is False
 
 
+def test_without_augmentation_the_bvae_decodes_once_and_the_refiner_reads_just_that(
+    tmp_path, monkeypatch, config, store, unbroken
+):
+    config = dataclasses.replace(config, transpose=0, mixed_bars=0.0, epsilon_std=0.0, refine_residual=False)
+    run, found = Run.create(tmp_path / "run", config), {}
+    for part in ("bass_encoder", "bass_decoder"):
+        run.weights(part).parent.mkdir(exist_ok=True)
+        run.weights(part).write_bytes(unbroken.weights(part).read_bytes())
+
+    def look(model, batches, *, steps, validation, epochs, **kwargs):
+        found.update(model=model, steps=steps, epochs=[list(batches(first)) for first in (0, 1)])
+
+    monkeypatch.setattr(stages, "fit", look)
+    assert stages.train_refiner(run, store, "bass")
+    assert found["model"].name == "bass_refiner"
+    whole, second = found["epochs"]
+    assert len(whole) == config.refine_epochs * found["steps"]
+    assert len(second) == (config.refine_epochs - 1) * found["steps"]
+    parts = build_parts(config, ["bass"])
+    run.load_weights(parts, "bass_encoder", "bass_decoder")
+    for made, bar in (whole[0], second[-1]):
+        assert set(np.unique(bar)) == {-1.0, 1.0}
+        mean = parts.models["bass_encoder"](bar)[:, : config.bvae_latent]
+        expected = np.tanh(0.5 * np.asarray(parts.models["bass_decoder"](mean)))
+        np.testing.assert_allclose(made, expected, atol=1e-5)
+    first = np.concatenate([bar for _, bar in whole[: found["steps"]]])
+    second = np.concatenate([bar for _, bar in second[: found["steps"]]])
+    assert not np.array_equal(first, second)  # another order
+    assert np.array_equal(np.sort(first.sum(axis=(1, 2))), np.sort(second.sum(axis=(1, 2))))
+
+
 def test_the_refiners_loss_is_the_mean_cross_entropy_of_what_sounds():
     target, probability = np.array([[[1.0, -1.0]]]), np.array([[[0.8, 0.4]]])
     expected = -(math.log(0.8) + math.log(0.6)) / 2
