@@ -7,7 +7,7 @@ import pytest
 
 import msw2
 
-LAYERS = ("music", "config", "data", "models", "training", "evaluation", "serving", "cli")
+LAYERS = ("music", "config", "data", "models", "training", "evaluation", "serving", "benchmarks", "cli")
 PACKAGE = pathlib.Path(msw2.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
