@@ -44,7 +44,7 @@ help:
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  FLAGS'
 
-.venv/installed: setup.cfg setup.py
+.venv/installed: setup.cfg setup.py msw2/models/lstm.c
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

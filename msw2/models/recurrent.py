@@ -5,9 +5,10 @@ Keras runs the cell in a while loop, some twenty small operations a step. Here, 
 
 * in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too), if the
   gates are sigmoids;
-* in training, the steps are unrolled, all inputs are projected at once (a repeated input only once:
-  `RepeatedLSTM`), the cell's arithmetic is one compiled kernel a step, in which one tanh serves all gates, and
-  the gradient of the weights is one product at the end instead of one a step.
+* in training, all inputs are projected at once (a repeated input only once: `RepeatedLSTM`), the recurrence and
+  its gradient are a compiled function each (`native`), and the gradient of the weights is one product at the end
+  instead of one a step. Where no C compiler was at hand, the steps are unrolled, the cell's arithmetic is one
+  compiled kernel a step, in which one tanh serves all gates.
 
 Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies.
 """
@@ -17,6 +18,8 @@ import functools
 import keras
 import numpy as np
 from keras import ops
+
+from msw2.models import native
 
 
 def released_hard_sigmoid(x):
@@ -74,14 +77,19 @@ class LSTM(keras.layers.LSTM):
 
     def _train(self, inputs):
         kernel, recurrent_kernel, bias = self._weights()
+        if native.library():
+            projected = self._project(inputs, kernel, bias)
+            return self._output(_native_recurrence(self.gates == "hard_sigmoid")(projected, recurrent_kernel))
         scale, shift = _gate_scale(self.gates, self.units)
         projected = self._project(inputs, kernel * scale, bias * scale + shift)
         return self._output(_recurrence(self.gates)(projected, recurrent_kernel * scale))
 
     def _weights(self):
-        return [
-            ops.convert_to_tensor(w) for w in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        ]
+        import tensorflow as tf  # noqa: PLC0415 (other backends run without TensorFlow)
+
+        # As tensors: a gradient written out cannot be that of a variable.
+        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        return [tf.convert_to_tensor(weight) for weight in weights]
 
     def _project(self, sequences, kernel, bias):
         """Maps what a step reads, [step, batch, feature], to preactivations [step, batch, 4 x unit]."""
@@ -203,6 +211,40 @@ def _gate_scale(gates: str, units: int):
 def _candidate(units: int) -> np.ndarray:
     """Returns which of the preactivations [4 x unit], in the order i-f-c-o, are the candidate's."""
     return np.repeat([False, False, True, False], units)
+
+
+@functools.cache
+def _native_recurrence(hard: bool):
+    """Returns the recurrent part of an LSTM, by `native`, with its gradient.
+
+    A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
+    [step, batch, unit]. Made on first use: importing this module must not import TensorFlow.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    def call(function, *tensors, like):
+        made = tf.numpy_function(
+            lambda *arrays: function(*arrays, hard), tensors, [tf.float32] * len(like), stateful=False
+        )
+        return [
+            tf.ensure_shape(tensor, shape) for tensor, shape in zip(tf.nest.flatten(made), like, strict=True)
+        ]
+
+    @tf.custom_gradient
+    def run(projected, kernel):
+        steps, batch, width = projected.shape
+        states, units = (None if steps is None else steps + 1, batch, width // 4), width // 4
+        hidden, cells, gates = call(native.forward, projected, kernel, like=(states, states, projected.shape))
+
+        def gradient(d_states):
+            (d_projected,) = call(native.backward, d_states, kernel, gates, cells, like=(projected.shape,))
+            # One product over all steps and rows, in place of a sum of one for each step.
+            rows, d_rows = tf.reshape(hidden[:-1], [-1, units]), tf.reshape(d_projected, [-1, width])
+            return d_projected, tf.matmul(rows, d_rows, transpose_a=True)
+
+        return hidden[1:], gradient
+
+    return run
 
 
 @functools.cache

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.models import native
 from msw2.models.recurrent import LSTM, RepeatedLSTM, released_hard_sigmoid
 
 BATCH, STEPS, FEATURES, UNITS = 3, 7, 5, 4
@@ -10,6 +11,16 @@ RECURRENT_ACTIVATIONS = {
     "sigmoid": "sigmoid",
     "hard_sigmoid": lambda x: keras.ops.minimum(keras.ops.maximum(x / 5 + 0.5, 0), 1),
 }
+
+
+@pytest.fixture(params=["compiled", "without a compiler"])
+def way(request, monkeypatch):
+    """Both ways of training: the compiled recurrence, and what is there without a C compiler."""
+    if request.param == "compiled":
+        if not native.library():
+            pytest.skip("no C compiler was there at installation")
+    else:
+        monkeypatch.setattr(native, "library", lambda: None)
 
 
 def random_weights(rng, features=FEATURES, units=UNITS):
@@ -45,6 +56,7 @@ def results(layer, inputs, upstream, training):
     ("gates", "fused"),
     [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True), ("hard_sigmoid", None)],
 )
+@pytest.mark.usefixtures("way")
 def test_output_and_all_gradients_are_those_of_keras(gates, fused, training, return_sequences, go_backwards):
     ours, keras_own = pair(gates, fused, return_sequences=return_sequences, go_backwards=go_backwards)
     rng = np.random.default_rng(2)
@@ -62,6 +74,7 @@ def test_output_and_all_gradients_are_those_of_keras(gates, fused, training, ret
 
 @pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize(("fused", "training"), [(True, True), (True, False), (False, False)])
+@pytest.mark.usefixtures("way")
 def test_two_steps_by_hand(gates, fused, training):
     # One unit, one feature: all gates in numbers. Order of the gates: input, forget, cell, output.
     layer = LSTM(1, gates=gates, fused=fused, return_sequences=True)
@@ -218,6 +231,7 @@ def repeated_by_hand(vectors):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("gates", "fused"), [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True)])
 @pytest.mark.parametrize("beat_resolution", [2, None])
+@pytest.mark.usefixtures("way")
 def test_a_repeated_lstm_is_an_lstm_over_the_repeated_vector_and_its_positions(
     beat_resolution, gates, fused, training
 ):

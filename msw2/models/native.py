@@ -1,0 +1,68 @@
+"""The compiled recurrence (`lstm.c`), where a C compiler was there when msw2 was installed."""
+
+import ctypes
+import functools
+import importlib.util
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """Returns the compiled functions, or None if there are none."""
+    found = importlib.util.find_spec("msw2.models._lstm")
+    return ctypes.CDLL(found.origin) if found and found.origin else None
+
+
+def forward(
+    projected: np.ndarray, kernel: np.ndarray, hard: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Runs a recurrence, float32 throughout.
+
+    Args:
+        projected: preactivations [step, batch, 4 x unit] but for the recurrent product, gates i-f-c-o.
+        kernel: recurrent kernel [unit, 4 x unit].
+        hard: whether gates are clip(x / 5 + 1 / 2, 0, 1), in place of sigmoids.
+
+    Returns:
+        hidden and cell states [step + 1, batch, unit], both from zero, and gates [step, batch, 4 x unit].
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    steps, batch, width = projected.shape
+    hidden, cells = (_empty(steps + 1, batch, width // 4) for _ in range(2))
+    gates = _empty(steps, batch, width)
+    _call("forward", (projected, kernel, gates, cells, hidden), steps, batch, width // 4, hard)
+    return hidden, cells, gates
+
+
+def backward(
+    d_states: np.ndarray, kernel: np.ndarray, gates: np.ndarray, cells: np.ndarray, hard: bool
+) -> np.ndarray:
+    """Returns the gradient by `projected` from that by the states [step, batch, unit], and what `forward` left.
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    steps, batch, width = gates.shape
+    d_projected = _empty(steps, batch, width)
+    _call("backward", (d_states, kernel, gates, cells, d_projected), steps, batch, width // 4, hard)
+    return d_projected
+
+
+def _call(name: str, arrays, *numbers: int) -> None:
+    pointers = [ctypes.c_void_p(np.ascontiguousarray(array, np.float32).ctypes.data) for array in arrays]
+    if getattr(library(), name)(*pointers, *(ctypes.c_int(number) for number in numbers)):
+        raise MemoryError(
+            f"no memory for an LSTM of {numbers[2]} units over {numbers[0]} steps of {numbers[1]}"
+        )
+
+
+def _empty(*shape: int) -> np.ndarray:
+    size = 4 * int(np.prod(shape))
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(shape)

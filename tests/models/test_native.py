@@ -1,0 +1,63 @@
+"""The compiled recurrence against one of NumPy in float64, at sizes that fill its tiles and that do not."""
+
+import numpy as np
+import pytest
+
+from msw2.models import native
+
+pytestmark = pytest.mark.skipif(not native.library(), reason="no C compiler was there at installation")
+
+
+def oracle(projected, kernel, d_states, hard):
+    projected, kernel, d_states = (array.astype(np.float64) for array in (projected, kernel, d_states))
+    gate = (lambda x: np.clip(0.2 * x + 0.5, 0, 1)) if hard else (lambda x: 1 / (1 + np.exp(-x)))
+    slope = (lambda y: 0.2 * ((y > 0) & (y < 1))) if hard else (lambda y: y * (1 - y))
+    zeros = np.zeros((projected.shape[1], kernel.shape[0]))
+    hidden, cells, gates = [zeros], [zeros], []
+    for step in projected:
+        i, f, c, o = np.split(step + hidden[-1] @ kernel, 4, axis=-1)
+        i, f, c, o = gate(i), gate(f), np.tanh(c), gate(o)
+        cells.append(f * cells[-1] + i * c)
+        hidden.append(o * np.tanh(cells[-1]))
+        gates.append((i, f, c, o))
+    d_hidden, d_cell, made = zeros, zeros, []
+    for t in reversed(range(len(projected))):
+        i, f, c, o = gates[t]
+        squashed = np.tanh(cells[t + 1])
+        d_hidden = d_hidden + d_states[t]
+        d_cell = d_cell + d_hidden * o * (1 - squashed**2)
+        parts = [
+            d_cell * c * slope(i),
+            d_cell * cells[t] * slope(f),
+            d_cell * i * (1 - c**2),
+            d_hidden * squashed * slope(o),
+        ]
+        made.append(np.concatenate(parts, axis=-1))
+        d_hidden, d_cell = made[-1] @ kernel.T, d_cell * f
+    return np.stack(hidden), np.stack(cells), np.stack(made[::-1])
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize(
+    ("steps", "batch", "units"), [(1, 1, 1), (5, 3, 4), (7, 9, 21), (3, 8, 16), (6, 17, 84), (4, 32, 128)]
+)
+def test_states_and_gradient_are_those_of_numpy(steps, batch, units, hard):
+    rng = np.random.default_rng(0)
+    projected = rng.normal(0, 2, (steps, batch, 4 * units)).astype(np.float32)  # some gates saturate
+    kernel = rng.normal(0, 0.3, (units, 4 * units)).astype(np.float32)
+    d_states = rng.normal(0, 1, (steps, batch, units)).astype(np.float32)
+    hidden, cells, gates = native.forward(projected, kernel, hard)
+    d_projected = native.backward(d_states, kernel, gates, cells, hard)
+    expected = oracle(projected, kernel, d_states, hard)
+    for found, wanted in zip((hidden, cells, d_projected), expected, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))
+
+
+def test_gates_far_out_saturate_and_what_is_no_number_stays_none():
+    projected = np.array([[[1e9, -1e9, -1e9, 1e9]], [[0.0, np.nan, 0.0, 0.0]]], np.float32)
+    hidden, cells, gates = native.forward(projected, np.zeros((1, 4), np.float32), False)
+    np.testing.assert_allclose(gates[0, 0], [1.0, 0.0, -1.0, 1.0], atol=1e-6)
+    assert cells[1, 0, 0] == pytest.approx(-1.0, abs=1e-6)
+    assert hidden[1, 0, 0] == pytest.approx(np.tanh(-1.0), abs=1e-6)
+    assert np.isnan(cells[2, 0, 0]) and np.isnan(hidden[2, 0, 0])
