@@ -54,7 +54,8 @@ def backward(
 
 
 def _call(name: str, arrays, *numbers: int) -> None:
-    pointers = [ctypes.c_void_p(np.ascontiguousarray(array, np.float32).ctypes.data) for array in arrays]
+    arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # results are so already
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
     if getattr(library(), name)(*pointers, *(ctypes.c_int(number) for number in numbers)):
         raise MemoryError(
             f"no memory for an LSTM of {numbers[2]} units over {numbers[0]} steps of {numbers[1]}"

@@ -168,7 +168,7 @@ def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=
     """
     for name, part in parts.models.items():
         part.trainable = name in trained
-    # The LSTM compiles its own cell; compiled as a whole, a step's products are slower than oneDNN's.
+    # Recurrences are compiled already. XLA's products are slower than oneDNN's, and starting it takes seconds.
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 

@@ -61,3 +61,12 @@ def test_gates_far_out_saturate_and_what_is_no_number_stays_none():
     assert cells[1, 0, 0] == pytest.approx(-1.0, abs=1e-6)
     assert hidden[1, 0, 0] == pytest.approx(np.tanh(-1.0), abs=1e-6)
     assert np.isnan(cells[2, 0, 0]) and np.isnan(hidden[2, 0, 0])
+
+
+def test_an_array_that_is_not_contiguous_is_read_as_it_is():
+    rng = np.random.default_rng(1)
+    projected, kernel = rng.normal(0, 1, (4, 3, 20)), rng.normal(0, 0.3, (20, 5))
+    plain = native.forward(projected.astype(np.float32), kernel.T.astype(np.float32, order="C"), False)
+    strided = native.forward(projected, kernel.T, False)
+    for one, other in zip(plain, strided, strict=True):
+        assert np.array_equal(one, other)
