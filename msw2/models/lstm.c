@@ -122,7 +122,7 @@ INLINE vec slope(vec g, int hard) {
 int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int steps, int batch, int units, int hard) {
     int width = 4 * units, panels = (width + PANEL - 1) / PANEL;
     float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * units);
-    if (!packed) { free(packed); return 1; }
+    if (!packed) return 1;
     pack(kernel, units, width, width, 1, packed);
     size_t state = (size_t)batch * units;
     memset(cells, 0, sizeof(float) * state);

@@ -213,6 +213,19 @@ def _candidate(units: int) -> np.ndarray:
     return np.repeat([False, False, True, False], units)
 
 
+def _kernel_gradient(hidden, d_projected):
+    """Returns the gradient by the recurrent kernel: one product over all steps and rows, not one a step.
+
+    Args:
+        hidden: state before each step, [step, batch, unit].
+        d_projected: gradient by the preactivations, [step, batch, 4 x unit].
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    rows, d_rows = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (hidden, d_projected))
+    return tf.matmul(rows, d_rows, transpose_a=True)
+
+
 @functools.cache
 def _native_recurrence(hard: bool):
     """Returns the recurrent part of an LSTM, by `native`, with its gradient.
@@ -233,14 +246,12 @@ def _native_recurrence(hard: bool):
     @tf.custom_gradient
     def run(projected, kernel):
         steps, batch, width = projected.shape
-        states, units = (None if steps is None else steps + 1, batch, width // 4), width // 4
+        states = (None if steps is None else steps + 1, batch, width // 4)
         hidden, cells, gates = call(native.forward, projected, kernel, like=(states, states, projected.shape))
 
         def gradient(d_states):
             (d_projected,) = call(native.backward, d_states, kernel, gates, cells, like=(projected.shape,))
-            # One product over all steps and rows, in place of a sum of one for each step.
-            rows, d_rows = tf.reshape(hidden[:-1], [-1, units]), tf.reshape(d_projected, [-1, width])
-            return d_projected, tf.matmul(rows, d_rows, transpose_a=True)
+            return d_projected, _kernel_gradient(hidden[:-1], d_projected)
 
         return hidden[1:], gradient
 
@@ -312,10 +323,7 @@ def _recurrence(kind):
                 d_hidden = tf.matmul(d_gates, transposed)
                 d_projected.append(d_gates)
             d_projected = tf.stack(d_projected[::-1])
-            # One product over all steps and rows, in place of a sum of one for each step.
-            rows = tf.reshape(tf.stack(hidden[:-1]), [-1, kernel.shape[0]])
-            d_rows = tf.reshape(d_projected, [-1, kernel.shape[1]])
-            return d_projected, tf.matmul(rows, d_rows, transpose_a=True)
+            return d_projected, _kernel_gradient(tf.stack(hidden[:-1]), d_projected)
 
         return tf.stack(hidden[1:]), gradient
 

@@ -58,20 +58,21 @@ def test_where_docker_is_missing_the_command_is_printed(exported):
     )
 
 
-def test_where_docker_works_it_takes_over(exported):
+def _serve_with_docker(exported, script):
     docker = exported / "docker"
-    docker.write_text('#!/bin/sh\n[ "$1" = info ] && exit 0\necho "docker was asked to $1"\nexit 7\n')
+    docker.write_text("#!/bin/sh\n" + script)
     docker.chmod(0o755)
-    done = _process("serve", f"--run={exported}", PATH=f"{exported}:/usr/bin:/bin")
+    return _process("serve", f"--run={exported}", PATH=f"{exported}:/usr/bin:/bin")
+
+
+def test_where_docker_works_it_takes_over(exported):
+    done = _serve_with_docker(exported, '[ "$1" = info ] && exit 0\necho "docker was asked to $1"\nexit 7\n')
     assert done.returncode == 7
     assert done.stdout.splitlines()[-1] == "docker was asked to run"
 
 
 def test_where_docker_does_not_work_it_says_why(exported):
-    docker = exported / "docker"
-    docker.write_text("#!/bin/sh\necho no daemon >&2\nexit 1\n")
-    docker.chmod(0o755)
-    done = _process("serve", f"--run={exported}", PATH=f"{exported}:/usr/bin:/bin")
+    done = _serve_with_docker(exported, "echo no daemon >&2\nexit 1\n")
     assert done.returncode == 0
     assert done.stdout.startswith(
         "docker does not work (no daemon); where Docker is there, run:\ndocker run "
