@@ -13,6 +13,7 @@ from msw2.data.freedoom import freedoom
 from msw2.data.lpd import lpd_tree
 from msw2.data.midi_folder import midi_folder
 from msw2.data.phrases import phrase_file
+from msw2.data.splits import read_test_songs
 from msw2.data.store import REPORT, SPLITS, StoreError
 from msw2.data.windows import SELECTIONS
 
@@ -29,12 +30,18 @@ def define_flags() -> None:
     flags.DEFINE_enum("selection", "any", list(SELECTIONS), f"Windows taken. {rules}.")
     flags.DEFINE_integer("hop", 4, "Bars from one window to the next.", lower_bound=1)
     flags.DEFINE_integer("windows_per_song", 0, "Most windows a song; 0: all.", lower_bound=0)
+    flags.DEFINE_string(
+        "test_songs",
+        None,
+        "List of the test songs, a file name a line; without it, the hash of a song decides.",
+    )
     flags.DEFINE_integer("seed", 0, "Seed of the draw of windows.", lower_bound=0)
 
 
 def main() -> None:
     """Makes the store, unless it is there, and prints what is in it."""
     values = flags.FLAGS
+    test_songs = read_test_songs(values.test_songs) if values.test_songs else ()
     manifest = build_store(
         _source(),
         values.store,
@@ -42,6 +49,7 @@ def main() -> None:
         hop=values.hop,
         windows_per_song=values.windows_per_song,
         seed=values.seed,
+        test_songs=test_songs,
     )
     print(f"{values.store}: {manifest['files']:,} {manifest['unit']}, source {manifest['request']['source']}")
     for split in SPLITS:

@@ -6,11 +6,12 @@ The store appears whole or not at all: it grows in a folder <store>.partial and 
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msw2
@@ -18,7 +19,7 @@ from msw2.data.progress import Progress
 from msw2.data.report import Report, Tally
 from msw2.data.shards import SHARD_PHRASES, ShardWriter
 from msw2.data.songs import Outcome
-from msw2.data.splits import assigned
+from msw2.data.splits import TEST, assigned, with_test_songs
 from msw2.data.store import FORMAT, MANIFEST, REPORT, SPLITS, Store, StoreError
 from msw2.data.windows import Rules
 from msw2.music.grid import Grid
@@ -49,6 +50,7 @@ def build_store(
     hop: int = 4,
     windows_per_song: int = 0,
     seed: int = 0,
+    test_songs: Collection[str] = (),
     workers: int | None = None,
     shard_phrases: int = SHARD_PHRASES,
 ) -> dict:
@@ -62,6 +64,8 @@ def build_store(
         hop: bars from one window to the next.
         windows_per_song: most windows a song gives; 0 for all.
         seed: of the draw of windows.
+        test_songs: names of the songs, without folders and suffix, that make up the test split; without any,
+            the hash of each song decides.
         workers: reading processes; None for one a core, 0 to read in this one. They start afresh, so a script
             that calls this needs `if __name__ == "__main__":`.
         shard_phrases: phrases a file.
@@ -80,12 +84,16 @@ def build_store(
     rules = Rules(selection, hop, windows_per_song, seed)
     request = {"source": source.kind, "fingerprint": source.fingerprint()}
     request |= dataclasses.asdict(rules) | {"grid": dataclasses.asdict(grid)}
+    if test_songs:
+        request["test_songs"] = hashlib.sha256("\n".join(sorted(test_songs)).encode()).hexdigest()
     if (there := _same_store(out, request)) is not None:
         return there
     workers = os.cpu_count() or 1 if workers is None else workers
     with _partial(out) as folder:
         outcomes = source.outcomes(grid, rules, workers)
-        manifest = _write(folder, source, outcomes, request=request, grid=grid, shard_phrases=shard_phrases)
+        manifest = _write(
+            folder, source, outcomes, test_songs, request=request, grid=grid, shard_phrases=shard_phrases
+        )
         if _empty(out):
             out.rmdir()
         folder.rename(out)
@@ -99,7 +107,8 @@ def _same_store(out: pathlib.Path, request: dict) -> dict | None:
     if not (out / MANIFEST).is_file():
         raise StoreError(f"{out} is there and is no store: give another --store")
     manifest = Store.open(out).manifest
-    different = [key for key, value in request.items() if manifest["request"].get(key) != value]
+    there = manifest["request"]
+    different = [key for key in {**there, **request} if there.get(key) != request.get(key)]
     if different:
         raise StoreError(
             f"{out} holds another store (different {', '.join(different)}): delete it or give another --store"
@@ -135,6 +144,7 @@ def _write(
     folder: pathlib.Path,
     source: Source,
     outcomes: Iterator[Outcome],
+    test_songs: Collection[str],
     *,
     request: dict,
     grid: Grid,
@@ -147,7 +157,8 @@ def _write(
         writers = {split: ShardWriter(folder, split, shard_phrases) for split in SPLITS}
         for writer in writers.values():
             stack.callback(writer.close)
-        for split, song in assigned(_usable(outcomes, report, Progress(len(source), source.unit))):
+        usable = _usable(outcomes, report, Progress(len(source), source.unit))
+        for split, song in with_test_songs(usable, test_songs) if test_songs else assigned(usable):
             writers[split].add(song.digest[:16], song.phrases)
             tallies[split].add(song.phrases)
             report.add(song, split)
@@ -156,6 +167,8 @@ def _write(
             ", ".join(f"{count} {reason}" for reason, count in report.left_out().items()) or "it is empty"
         )
         raise StoreError(f"none of the {len(source)} {source.unit} of the source gave a phrase ({reasons})")
+    if test_songs and not tallies[TEST].songs:
+        raise StoreError(f"none of the {len(test_songs)} listed test songs is among those of the source")
     manifest = {
         "format": FORMAT,
         "msw2": msw2.__version__,

@@ -1,9 +1,14 @@
-"""Splits by song, by hash of its content: the same song is in the same split of every store."""
+"""Splits by song, by hash of its content: the same song is in the same split of every store.
 
-from collections.abc import Iterable, Iterator
+Or with a list of test songs, for a comparison on songs that are agreed on; the others keep to their hash.
+"""
+
+import os
+import pathlib
+from collections.abc import Collection, Iterable, Iterator
 
 from msw2.data.songs import Outcome
-from msw2.data.store import SPLITS
+from msw2.data.store import SPLITS, StoreError
 
 TRAIN, VALIDATION, TEST = SPLITS
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
@@ -16,6 +21,36 @@ def split_of(digest: str) -> str:
     if fraction < TRAIN_SHARE:
         return TRAIN
     return VALIDATION if fraction < TRAIN_SHARE + VALIDATION_SHARE else TEST
+
+
+def read_test_songs(path: str | os.PathLike) -> frozenset[str]:
+    """Reads a list of test songs: a file name a line, folders and suffix left out.
+
+    In the Lakh datasets, MIDI and pianoroll alike, that is the MD5 sum of the MIDI file.
+
+    Raises:
+        StoreError: if there is no such list, or nothing in it.
+    """
+    try:
+        lines = pathlib.Path(path).read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"the list of test songs {path} cannot be read: {error}") from error
+    if not lines:
+        raise StoreError(f"the list of test songs {path} is empty")
+    return frozenset(lines)
+
+
+def with_test_songs(songs: Iterable[Outcome], listed: Collection[str]) -> Iterator[tuple[str, Outcome]]:
+    """Yields (split, song) in order: the listed songs are the test split, the others train or validate.
+
+    What the hash would have given to the test split is for training.
+    """
+    for song in songs:
+        by_hash = split_of(song.digest)
+        if pathlib.PurePath(song.name).stem in listed:
+            yield TEST, song
+        else:
+            yield VALIDATION if by_hash == VALIDATION else TRAIN, song
 
 
 def assigned(songs: Iterable[Outcome]) -> Iterator[tuple[str, Outcome]]:

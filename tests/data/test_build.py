@@ -223,6 +223,18 @@ def test_the_same_request_is_already_there_and_another_is_refused(tmp_path, fold
         _build(midi_folder(folder), tmp_path / "store")
 
 
+def test_listed_songs_and_no_others_are_the_test_split(tmp_path, folder):
+    manifest = _build(midi_folder(folder), tmp_path / "store", test_songs={"good-2", "good-7"})
+    found = {row["name"] for row in _report(tmp_path / "store").values() if row["split"] == "test"}
+    assert found == {"good-2.mid", "good-7.mid"}
+    assert manifest["splits"]["test"]["songs"] == 2
+    with pytest.raises(StoreError, match=r"holds another store \(different test_songs\)"):
+        _build(midi_folder(folder), tmp_path / "store")
+    with pytest.raises(StoreError, match="none of the 1 listed test songs is among those of the source"):
+        _build(midi_folder(folder), tmp_path / "other", test_songs={"absent"})
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_folder_that_is_no_store_is_not_touched_but_an_empty_one_is_used(tmp_path, folder):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1").write_text("…")

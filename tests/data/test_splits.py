@@ -1,7 +1,8 @@
 import pytest
 
 from msw2.data.songs import Outcome
-from msw2.data.splits import assigned, split_of
+from msw2.data.splits import assigned, read_test_songs, split_of, with_test_songs
+from msw2.data.store import StoreError
 
 
 def _song(fraction):
@@ -42,3 +43,21 @@ def test_one_song_is_for_training_and_none_is_none():
     assert _splits(0.95) == ["train"]
     assert _splits(0.95, 0.1)[0] == "train"
     assert _splits() == []
+
+
+def test_listed_songs_are_the_test_split_and_the_others_keep_to_their_hash():
+    songs = [_song(fraction) for fraction in (0.1, 0.85, 0.95, 0.2, 0.86)]
+    named = [Outcome(f"deep/er/{name}.mid", song.digest) for name, song in zip("abcde", songs, strict=True)]
+    found = list(with_test_songs(named, {"a", "e", "absent"}))
+    assert [split for split, _ in found] == ["test", "validation", "train", "train", "test"]
+    assert [song for _, song in found] == named
+
+
+def test_a_list_of_test_songs_is_a_name_a_line(tmp_path):
+    (tmp_path / "list").write_text("one\n\ntwo\n")
+    assert read_test_songs(tmp_path / "list") == {"one", "two"}
+    (tmp_path / "list").write_text("\n")
+    with pytest.raises(StoreError, match="is empty"):
+        read_test_songs(tmp_path / "list")
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_test_songs(tmp_path / "none")
