@@ -18,6 +18,7 @@ CHOICES = {
 RANGES = {
     "batch_size": (1, None),
     "train_bars": (0, None),
+    "epoch_bars": (0, None),
     "transpose": (0, 12),
     "mixed_bars": (0.0, 1.0),
     "silent_bars": (0.0, 1.0),
@@ -84,6 +85,8 @@ class Config:
         clip_norm: largest norm of a gradient (0: not clipped).
         batch_size: bars a step.
         train_bars: bars of each track that are trained on (0: all).
+        epoch_bars: bars an epoch of a BVAE or a refiner (0: as many as are trained on). State is kept, and the
+            loss is measured, between epochs.
         transpose: largest random transposition of the pitched tracks in training, semitones up or down.
         mixed_bars: share of the bars in a training batch of a BVAE that are put together of two.
         silent_bars: share of a track's silent bars that its BVAE and refiner are trained on.
@@ -128,6 +131,7 @@ class Config:
     clip_norm: float
     batch_size: int
     train_bars: int
+    epoch_bars: int
     transpose: int
     mixed_bars: float
     silent_bars: float
@@ -193,6 +197,7 @@ PAPER = Config(
     clip_norm=0.0,  # not stated; released: none
     batch_size=32,  # Section IV.A
     train_bars=3200,  # not stated; released: the first 3,200 bars
+    epoch_bars=0,  # not stated; released: all of them
     transpose=0,  # not stated; released: none
     mixed_bars=0.0,  # not stated; released: none
     silent_bars=1.0,  # not stated; released: all

@@ -38,6 +38,7 @@ PAPER_FIELDS = {
     "learning_rate": 0.001,
     "batch_size": 32,
     "train_bars": 3200,
+    "epoch_bars": 0,
     "transpose": 0,
     "silent_bars": 1.0,
 }

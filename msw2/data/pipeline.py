@@ -142,6 +142,33 @@ def to_signed(cells):
     return 2.0 * tf.cast(cells, tf.float32) - 1.0
 
 
+def epoch_order(count: int, rows: int, epoch, seed: int):
+    """Returns which rows an epoch reads, in which order, int32 [rows].
+
+    An epoch of more rows than there are passes over them several times, and the passes mix. Shorter ones go on
+    where the epoch before ended, so that each pass reads every row once.
+
+    Args:
+        count: rows that there are.
+        rows: rows an epoch.
+        epoch: 0-based, integer tensor.
+        seed: of the order.
+    """
+
+    def shuffled(length, index):
+        return tf.random.experimental.stateless_shuffle(tf.range(length), seed=[seed, index])
+
+    if rows > count:
+        return shuffled(rows, epoch) % count
+    position = tf.cast(epoch, tf.int64) * rows + tf.range(rows, dtype=tf.int64)
+    first, place = position[0] // count, position % count
+    # An epoch lies in one pass, or in two; of passes of one epoch each, the second order is not needed.
+    order = tf.gather(shuffled(count, first), place)
+    if rows == count:
+        return order
+    return tf.where(position // count == first, order, tf.gather(shuffled(count, first + 1), place))
+
+
 def training_batches(
     bars: PackedBars,
     track: str,
@@ -160,7 +187,7 @@ def training_batches(
         bars: what to train on.
         track: its track; drums are never transposed.
         batch_size: bars a batch; the last batch of an epoch may be smaller.
-        epoch_bars: bars an epoch; where it is more than there are, an epoch passes over them several times.
+        epoch_bars: bars an epoch, see `epoch_order`.
         seed: of order and transposition.
         first_epoch: epoch to begin with, 0-based.
         epochs: epoch to end before.
@@ -172,9 +199,7 @@ def training_batches(
     steps = -(-epoch_bars // batch_size)
 
     def order(epoch):
-        # Rows repeat before they are shuffled, so that the passes of one epoch mix.
-        rows = tf.range(epoch_bars) % len(bars)
-        rows = tf.random.experimental.stateless_shuffle(rows, seed=[seed, epoch])
+        rows = epoch_order(len(bars), epoch_bars, epoch, seed)
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
     def load(step, rows):

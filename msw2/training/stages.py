@@ -260,6 +260,8 @@ def _epoch_bars(run: Run, store: Store, bars: pipeline.PackedBars) -> int:
 
     A track that is often silent, whose silent bars are left out, passes over the others more often.
     """
+    if run.config.epoch_bars:
+        return run.config.epoch_bars
     return max(len(bars), min(store.count("train") * store.grid.bars, run.config.train_bars or 2**31))
 
 
@@ -329,8 +331,7 @@ def _array_batches(
     """Returns shuffled batches (input, target) of the rows of two arrays, so many rows an epoch."""
 
     def order(epoch):
-        shuffled = tf.range(rows) % len(inputs)
-        shuffled = tf.random.experimental.stateless_shuffle(shuffled, seed=[config.seed, epoch])
+        shuffled = pipeline.epoch_order(len(inputs), rows, epoch, config.seed)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(config.batch_size)
 
     def look_up(array, indices):

@@ -207,6 +207,16 @@ def test_every_epoch_is_another_permutation_of_all_bars():
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
+def test_shorter_epochs_go_on_where_the_one_before_ended():
+    found = batches(packed(numbered(10)), epoch_bars=4, epochs=5)
+    order = np.concatenate([numbers(batch) for batch in found])
+    assert len(found) == 5
+    assert [sorted(order[:10]), sorted(order[10:])] == [list(range(10))] * 2
+    assert list(order[:10]) != list(order[10:])
+    tail = batches(packed(numbered(10)), epoch_bars=4, first_epoch=2, epochs=5)
+    assert np.array_equal(np.concatenate([numbers(batch) for batch in tail]), order[8:])
+
+
 def test_an_epoch_of_more_bars_than_there_are_passes_over_them_in_turn_but_mixes_the_passes():
     found = batches(packed(numbered(10)), epoch_bars=23, epochs=2)
     assert [len(batch) for batch in found] == [4, 4, 4, 4, 4, 3] * 2

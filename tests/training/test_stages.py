@@ -189,6 +189,17 @@ def test_every_track_gets_the_same_number_of_steps(tmp_path, monkeypatch, config
     assert found == {"drums_bvae": (4, 4), "bass_bvae": (4, 4)}
 
 
+def test_epochs_may_be_shorter_than_the_bars_that_are_trained_on(tmp_path, monkeypatch, config, store):
+    run, found = Run.create(tmp_path / "run", dataclasses.replace(config, epoch_bars=12)), {}
+
+    def look(model, batches, *, steps, **kwargs):
+        found[model.name] = steps, sum(1 for _ in batches(2))
+
+    monkeypatch.setattr(stages, "fit", look)
+    stages.train_bvae(run, store, "drums")
+    assert found == {"drums_bvae": (3, 6)}  # twelve bars in batches of five; two epochs of four are left
+
+
 def test_the_logits_start_at_the_log_odds_of_the_bars_that_are_trained_on(
     tmp_path, monkeypatch, config, store
 ):
