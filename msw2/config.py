@@ -6,6 +6,7 @@ import math
 from msw2.music.grid import Grid
 
 CHOICES = {
+    "encoder_states": ("last", "all"),
     "gates": ("sigmoid", "hard_sigmoid"),
     "likelihood": ("gaussian", "bernoulli"),
     "sigma": ("log_variance", "multiplier"),
@@ -54,7 +55,8 @@ class Config:
         beat_resolution: time steps a beat.
         bvae_hidden: units of a BVAE's LSTMs ("intermediate dim").
         bvae_latent: size of a BVAE's latent vector.
-        bidirectional: whether a BVAE's encoder also reads the bar backwards.
+        encoder_states: what a BVAE's encoder makes its moments of: the last state of its LSTM, or the states of
+            all steps side by side.
         gates: activation of the LSTM gates; `hard_sigmoid` is Keras 2's, of slope 0.2.
         position: whether a BVAE's decoder is told the step within the beat, and the beat.
         likelihood: `gaussian`: tanh output and mean squared error on -1/+1; `bernoulli`: logits and binary
@@ -103,7 +105,7 @@ class Config:
     beat_resolution: int
     bvae_hidden: int
     bvae_latent: int
-    bidirectional: bool
+    encoder_states: str
     gates: str
     position: bool
     likelihood: str
@@ -169,7 +171,7 @@ PAPER = Config(
     beat_resolution=12,  # not stated; released: 12
     bvae_hidden=128,  # Section IV.A: "intermediate dim of VRAE"
     bvae_latent=64,  # Section IV.A
-    bidirectional=False,  # not stated; released: one direction
+    encoder_states="last",  # not stated; released: the last
     gates="sigmoid",  # not stated; released: Keras 2's default, hard_sigmoid
     position=False,  # not stated; released: the latent vector alone, repeated
     likelihood="gaussian",  # Eq. 6 leaves q open; released: mean squared error on -1/+1
@@ -222,8 +224,8 @@ TUNED = dataclasses.replace(
     output_bias=True,
     # Drums stay on a plateau while the decoder has to count 48 steps by itself.
     position=True,
-    # The end of a bar is nearest to a forward LSTM's last state; its beginning matters as much.
-    bidirectional=True,
+    # All that is known of a bar's beginning has to survive 48 steps to be in the last state; so it need not.
+    encoder_states="all",
     # With 0.01 the sampling is no noise at all and nothing makes near latents sound alike.
     epsilon_std=1.0,
     # Summed cross-entropy of a bar is about 100; this keeps 0.002 a latent unit for the KL.

@@ -25,9 +25,9 @@ def bvae_forward(config: Config) -> int:
 
     The decoder's one-hot position is a choice of rows, not a product: nothing.
     """
-    directions = 2 if config.bidirectional else 1
-    encoder = directions * lstm(config.steps, config.pitches, config.bvae_hidden)
-    moments = 2 * directions * config.bvae_hidden * 2 * config.bvae_latent
+    encoder = lstm(config.steps, config.pitches, config.bvae_hidden)
+    states = config.steps if config.encoder_states == "all" else 1
+    moments = 2 * states * config.bvae_hidden * 2 * config.bvae_latent
     decoder = lstm(config.steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
     if config.likelihood == "gaussian":
         output = lstm(config.steps, config.bvae_hidden, config.pitches)

@@ -15,7 +15,7 @@ class BVAE(nn.Module):
     """Encoder LSTM, moments, sampling, decoder LSTM, output LSTM.
 
     Args:
-        config: of sigmoid gates, `gaussian` likelihood, one direction, no position.
+        config: of sigmoid gates, `gaussian` likelihood, last state, no position.
 
     Raises:
         ValueError: for another config, which this network does not have.
@@ -23,8 +23,8 @@ class BVAE(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
-        kind = (config.gates, config.likelihood, config.bidirectional, config.position, config.sigma)
-        if kind != ("sigmoid", "gaussian", False, False, "log_variance"):
+        kind = (config.gates, config.likelihood, config.encoder_states, config.position, config.sigma)
+        if kind != ("sigmoid", "gaussian", "last", False, "log_variance"):
             raise ValueError(f"the PyTorch network has PAPER's maths, not {kind}")
         self.config = config
         hidden, latent = config.bvae_hidden, config.bvae_latent

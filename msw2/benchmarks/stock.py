@@ -58,10 +58,11 @@ def build_encoder(config: Config, name: str = "encoder") -> keras.Model:
     """Returns a BVAE's encoder: bar [batch, step, pitch] to moments [batch, 2 x latent]."""
     bar = keras.Input((config.steps, config.pitches))
     gates, hidden = GATES[config.gates], config.bvae_hidden
-    states = keras.layers.LSTM(hidden, recurrent_activation=gates)(bar)
-    if config.bidirectional:
-        backwards = keras.layers.LSTM(hidden, recurrent_activation=gates, go_backwards=True)(bar)
-        states = keras.layers.Concatenate()([states, backwards])
+    if config.encoder_states == "all":
+        states = keras.layers.LSTM(hidden, recurrent_activation=gates, return_sequences=True)(bar)
+        states = keras.layers.Flatten()(states)
+    else:
+        states = keras.layers.LSTM(hidden, recurrent_activation=gates)(bar)
     return keras.Model(bar, _moments(states, config.bvae_latent), name=name)
 
 

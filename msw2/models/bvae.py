@@ -19,7 +19,7 @@ def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> k
         hidden=config.bvae_hidden,
         latent=config.bvae_latent,
         gates=config.gates,
-        bidirectional=config.bidirectional,
+        states=config.encoder_states,
         fused=fused,
         name=f"{track}_encoder",
     )

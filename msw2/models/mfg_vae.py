@@ -18,7 +18,7 @@ def build_encoder(config: Config, *, fused: bool | None = None) -> keras.Model:
         hidden=config.mfg_hidden,
         latent=config.mfg_latent,
         gates=config.gates,
-        bidirectional=False,
+        states="last",
         fused=fused,
         name="mfg_encoder",
     )

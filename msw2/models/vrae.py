@@ -17,29 +17,28 @@ def build_encoder(
     hidden: int,
     latent: int,
     gates: str,
-    bidirectional: bool,
+    states: str,
     fused: bool | None,
     name: str,
 ) -> keras.Model:
-    """LSTM, last state, then two Dense layers: [batch, step, feature] to moments [batch, 2 x latent].
+    """LSTM, its last state or all of them, two Dense layers: [batch, step, feature] to [batch, 2 x latent].
 
     Args:
         inputs: the keras.Input.
         sequences: what the LSTM reads: `inputs`, or what has been computed from them.
-        hidden: units of the LSTM (of each direction).
+        hidden: units of the LSTM.
         latent: size of `mean` and of `s`.
         gates: see `recurrent.LSTM`.
-        bidirectional: whether a second LSTM reads the sequence backwards.
+        states: `last`, or `all` of them side by side.
         fused: see `recurrent.LSTM`.
         name: of the model.
     """
-    states = LSTM(hidden, gates=gates, fused=fused, name="lstm")(sequences)
-    if bidirectional:
-        backwards = LSTM(hidden, gates=gates, fused=fused, go_backwards=True, name="lstm_backwards")
-        states = keras.layers.Concatenate(name="states")([states, backwards(sequences)])
+    state = LSTM(hidden, gates=gates, fused=fused, return_sequences=states == "all", name="lstm")(sequences)
+    if states == "all":
+        state = keras.layers.Flatten(name="states")(state)
     # float32 whatever the policy: the KL takes an exponential of s
-    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(states)
-    s = keras.layers.Dense(latent, dtype="float32", name="s")(states)
+    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(state)
+    s = keras.layers.Dense(latent, dtype="float32", name="s")(state)
     return keras.Model(
         inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name
     )

@@ -44,11 +44,11 @@ def test_without_a_word_the_run_is_tuned(parse, tmp_path):
 
 def test_a_preset_and_flags_that_override_it(parse, tmp_path):
     parse(
-        f"--run={tmp_path}", "--preset=released", "--bvae_hidden=7", "--bidirectional", "--nooutput_bias",
+        f"--run={tmp_path}", "--preset=released", "--bvae_hidden=7", "--position", "--nooutput_bias",
         "--learning_rate=0.5", "--gates=sigmoid", "--seed=3", "--bvae_kl=0",
     )  # fmt: skip
     expected = dataclasses.replace(
-        RELEASED, bvae_hidden=7, bidirectional=True, learning_rate=0.5, gates="sigmoid", seed=3, bvae_kl=0.0
+        RELEASED, bvae_hidden=7, position=True, learning_rate=0.5, gates="sigmoid", seed=3, bvae_kl=0.0
     )
     assert options.training_run().config == expected
 
@@ -198,7 +198,7 @@ def started(monkeypatch):
 
 
 def test_tracks_are_trained_side_by_side_with_the_flags_that_were_given(parse, started):
-    parse("--run=a b", "--store=s", "--bvae_hidden=7", "--nobidirectional", "--preset=paper")
+    parse("--run=a b", "--store=s", "--bvae_hidden=7", "--noposition", "--preset=paper")
     started.plan = {"drums": (0, 9)}
     side_by_side.train("stage1", ["drums", "piano", "bass", "strings"])
     assert Process.most == 3  # strings beside the other two, rather than alone
@@ -207,9 +207,9 @@ def test_tracks_are_trained_side_by_side_with_the_flags_that_were_given(parse, s
     assert tracks == ["--track=drums", "--track=piano", "--track=bass", "--track=strings"]
     for command in started.commands:
         given = set(command[3:])
-        assert {"--run=a b", "--store=s", "--bvae_hidden=7", "--nobidirectional", "--preset=paper"} < given
+        assert {"--run=a b", "--store=s", "--bvae_hidden=7", "--noposition", "--preset=paper"} < given
         assert {argument.split("=")[0] for argument in given} == {
-            "--run", "--store", "--bvae_hidden", "--nobidirectional", "--preset", "--track", "--threads"
+            "--run", "--store", "--bvae_hidden", "--noposition", "--preset", "--track", "--threads"
         }  # fmt: skip
         assert "--threads=1" in given
 

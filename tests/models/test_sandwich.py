@@ -24,7 +24,7 @@ TUNED_LIKE = dataclasses.replace(
     mfg_latent=MFG_LATENT,
     likelihood="bernoulli",
     position=True,
-    bidirectional=True,
+    encoder_states="all",
     standardise=True,
     mfg_output="linear",
     sigma="log_variance",
@@ -35,7 +35,7 @@ PAPER_LIKE = dataclasses.replace(
     TUNED_LIKE,
     likelihood="gaussian",
     position=False,
-    bidirectional=False,
+    encoder_states="last",
     standardise=False,
     mfg_output="tanh",
 )

@@ -379,7 +379,7 @@ def test_an_empty_split_has_no_moments(config, sandwich, make_store):
 
 
 def test_frozen_parts_stay_and_trained_parts_move_also_after_a_change_of_stage(config):
-    config = dataclasses.replace(config, bidirectional=False)
+    config = dataclasses.replace(config, encoder_states="last")
     parts = build_parts(config, ["bass"])
     vae, bars = track_vae(parts, "bass"), np.where(np.arange(96).reshape(2, 8, 6) % 5, -1.0, 1.0)
     for trained, frozen in (("bass_encoder", "bass_decoder"), ("bass_decoder", "bass_encoder")):
@@ -422,7 +422,7 @@ def test_the_maths_of_tuned_learns_a_handful_of_bars_by_heart():
 def test_training_under_a_half_precision_policy(tmp_path, config, make_store):
     # Under float16 Keras scales the loss, and wraps the optimizer.
     config = dataclasses.replace(
-        config, steps=4, beat_resolution=1, bvae_epochs=2, bidirectional=False, output_bias=False
+        config, steps=4, beat_resolution=1, bvae_epochs=2, encoder_states="last", output_bias=False
     )
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("mixed_float16")
@@ -440,7 +440,7 @@ def test_training_under_a_half_precision_policy(tmp_path, config, make_store):
 
 def test_papers_maths_trains_too(tmp_path, config, store):
     own = (
-        "likelihood", "sigma", "output_bias", "position", "bidirectional", "mfg_output", "standardise",
+        "likelihood", "sigma", "output_bias", "position", "encoder_states", "mfg_output", "standardise",
         "prior", "optimizer", "clip_norm", "bvae_kl", "epsilon_std",
     )  # fmt: skip
     config = dataclasses.replace(config, **{name: getattr(PAPER, name) for name in own})
