@@ -1,8 +1,10 @@
 """`make eval`: how far what a run makes is from the songs that it has not heard.
 
-Rows: the held-out phrases (dataset), generated without refine (MSG1), generated (MSG2), restored (MSR).
+Rows: the held-out phrases (dataset), generated without refine (MSG1), generated (MSG2), restored (MSR), and what
+half of the held-out songs is to the other half (floor).
 """
 
+import dataclasses
 import time
 
 import numpy as np
@@ -10,9 +12,11 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
+from msw2.data.pipeline import packed_phrases
 from msw2.data.store import SPLITS, Store
+from msw2.evaluation import novelty
 from msw2.evaluation.report import evaluate, restoration, write_reports
-from msw2.evaluation.results import DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
+from msw2.evaluation.results import ALL, DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
 from msw2.evaluation.sampling import Sampler
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
@@ -26,6 +30,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("phrases", 1000, "Phrases to generate for each of MSG1 and MSG2.", lower_bound=1)
     flags.DEFINE_integer("held_out", 5000, "Most held-out phrases to measure; 0: all.", lower_bound=0)
     flags.DEFINE_integer("train_phrases", 500, "Most training phrases to restore; 0: all.", lower_bound=0)
+    flags.DEFINE_integer(
+        "novelty_phrases", 50_000, "Most training phrases in which to seek copies; 0: all.", lower_bound=0
+    )
     flags.DEFINE_integer("resamples", 1000, "Bootstrap resamples.", lower_bound=1)
 
 
@@ -45,8 +52,17 @@ def main() -> None:
         RESTORED: sampler.restore(unheard),
     }
     resampling = {"seed": values.seed, "resamples": values.resamples}
-    evaluation = evaluate(rows, store.grid, original=unheard, restored=rows[RESTORED], **resampling)
+    evaluation = evaluate(
+        rows,
+        store.grid,
+        original=unheard,
+        restored=rows[RESTORED],
+        songs=store.song_names(values.split, len(unheard)),
+        **resampling,
+    )
     evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
+    sought = {"MSG2": rows["MSG2"], DATASET: unheard[: values.phrases]}
+    evaluation = _with_novelty(evaluation, sought, store, values.novelty_phrases)
     table, measured = write_reports(
         run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
     )
@@ -65,6 +81,26 @@ def _phrases(store: Store, split: str, limit: int) -> np.ndarray:
     return store.load(split, limit or None)
 
 
+def _with_novelty(
+    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, limit: int
+) -> Evaluation:
+    """Adds the distances of named phrases to at most `limit` training phrases (0: all), spread evenly."""
+    count = store.count("train")
+    limit = min(limit or count, count)
+    if limit < count:
+        print(f"copies are sought in {limit:,} of {count:,} phrases of train")
+    batches = packed_phrases(store, "train", batch_size=novelty.BATCH)
+    nearest = novelty.nearest(
+        np.concatenate(list(sought.values())), novelty.evenly(batches, count, limit), store.grid
+    )
+    ends = np.cumsum([len(phrases) for phrases in sought.values()])[:-1]
+    for row, distances in zip(sought, np.split(nearest.distance, ends), strict=True):
+        evaluation.estimates.update(
+            novelty.estimates(row, distances, seed=evaluation.seed, resamples=evaluation.resamples)
+        )
+    return dataclasses.replace(evaluation, searched=(limit, count))
+
+
 def _print(evaluation: Evaluation, split: str) -> None:
     """Prints what a glance should see: does it restore, does any track fall silent, how full is it."""
     print(f"{'':26}" + "".join(f"{name:>10}" for name in (*TRACK_NAMES, MEAN)))
@@ -74,6 +110,14 @@ def _print(evaluation: Evaluation, split: str) -> None:
         _print_line(evaluation, f"cells a bar, {row}", row, "cells", 1)
     kept = evaluation.estimates[RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS]].mean
     print(f"restored drums sound in {100 * kept:.1f} % of the bars in which the original has drums")
+    found = evaluation.estimates
+    for row in ("MSG2", DATASET):
+        median, near = (
+            100 * found[row, name, "correct", ALL].mean for name in ("nearest_median", "near_copies")
+        )
+        print(
+            f"{row}: {median:.1f} % from the nearest training phrase (median), {near:.1f} % are near copies"
+        )
 
 
 def _print_line(evaluation: Evaluation, title: str, row: str, metric: str, scale: float) -> None:

@@ -110,6 +110,11 @@ class Store:
                 break
         return phrases
 
+    def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
+        """Returns of which song each of `load`'s phrases is: `StoredSong.name`, str [phrase]."""
+        names = np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in self._batches(split))])
+        return names[:limit].astype(str)
+
     def songs(self, split: str) -> Iterator[StoredSong]:
         """Yields the songs of a split in the order of the files."""
         records = (

@@ -6,11 +6,12 @@ import pathlib
 
 import numpy as np
 
-from msw2.evaluation import tables
+from msw2.evaluation import quality, tables
 from msw2.evaluation.bootstrap import Sample, resample
 from msw2.evaluation.measures import MEASURES
 from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
+from msw2.music.features import features
 from msw2.music.files import replacing
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
@@ -24,8 +25,9 @@ def evaluate(
     resamples: int = 1000,
     original: np.ndarray | None = None,
     restored: np.ndarray | None = None,
+    songs: np.ndarray | None = None,
 ) -> Evaluation:
-    """Measures every metric of every row, with bootstrap intervals over phrases.
+    """Measures every metric of every row, with bootstrap intervals over phrases, and how like the dataset each row is.
 
     Phrases of one song are not independent, which these intervals do not know: they are somewhat too narrow
     for sets with several phrases a song.
@@ -38,15 +40,18 @@ def evaluate(
         resamples: number of bootstrap resamples, at least 1.
         original: phrases to compare `restored` with, cell by cell; both or neither.
         restored: their restorations, in the same order.
+        songs: [phrase] of the dataset, names of their songs, for the floor of `quality.compare`.
 
     Raises:
         ValueError: if a row is missing, empty, not bool or of another shape than the grid's.
     """
     _check(rows, grid, original, restored, resamples)
     estimates: dict[Key, Estimate] = {}
+    measured: dict[str, quality.Ratios] = {}
     dataset_cells = None
     for row in sorted(rows, key=lambda name: name != DATASET):  # the dataset first, the others in their order
         ratios = {(measure.name, measure.definition): measure.over(rows[row], grid) for measure in MEASURES}
+        measured[row] = ratios
         samples = resample(ratios, seed, resamples)
         for measure in MEASURES:
             sample = samples[measure.name, measure.definition]
@@ -54,6 +59,8 @@ def evaluate(
         cells = samples["cells", "correct"]
         dataset_cells = dataset_cells or cells
         estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, _quotient(cells, dataset_cells))
+    vectors = {row: features(phrases, grid) for row, phrases in rows.items()}
+    estimates |= quality.compare(measured, vectors, songs, seed=seed)
     if original is not None:
         estimates |= restoration(RESTORED, original, restored, seed=seed, resamples=resamples)
     return Evaluation(estimates, {row: len(phrases) for row, phrases in rows.items()}, seed, resamples)

@@ -6,11 +6,13 @@ import typing
 DATASET = "dataset"  # the row that all others are compared with
 RESTORED = "MSR"  # the row that F1, precision and recall belong to
 RESTORED_TRAIN = "MSR-train"  # the same of training songs
+FLOOR = "floor"  # the second half of the dataset's songs, compared with the first
 MEAN = "mean"  # the column that holds the mean of the tracks
+ALL = "all"  # the column of what is measured of all tracks together
 
 
 class Key(typing.NamedTuple):
-    """Names one measurement; `track` is a track, a pair of tracks, or `MEAN`."""
+    """Names one measurement; `track` is a track, a pair of tracks, `MEAN` or `ALL`."""
 
     row: str
     metric: str
@@ -19,7 +21,7 @@ class Key(typing.NamedTuple):
 
 
 class Estimate(typing.NamedTuple):
-    """A mean with its 95 % bootstrap interval; NaN where nothing defines it."""
+    """A mean or other statistic with its 95 % bootstrap interval; NaN where nothing defines it, or no interval."""
 
     mean: float
     low: float
@@ -35,9 +37,11 @@ class Evaluation:
         phrases: number of phrases of each row, in the order of the rows.
         seed: of the resampling.
         resamples: number of bootstrap resamples.
+        searched: training phrases among which novelty was measured, and how many there are; None without it.
     """
 
     estimates: dict[Key, Estimate]
     phrases: dict[str, int]
     seed: int
     resamples: int
+    searched: tuple[int, int] | None = None

@@ -1,10 +1,11 @@
 """An evaluation as Markdown: our rows beside the paper's Table I, then the correct metrics."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from msw2.evaluation import quality_tables
+from msw2.evaluation.cells import NONE, italic, number, table, text
 from msw2.evaluation.measures import COLLAPSE, CORRECT, TABLE1, TONAL_DISTANCE, Measure
-from msw2.evaluation.results import DATASET, MEAN, RESTORED, RESTORED_TRAIN, Estimate, Evaluation
+from msw2.evaluation.results import DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
 from msw2.music import table1
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
@@ -14,17 +15,16 @@ _DESCRIPTIONS = {
     "MSG2": "MSG2, generate",
     "MSR": "MSR, restore",
 }
-_NONE = "n/a"
 
 
 def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
     """Returns the whole report; numbers are means ± half the width of their 95 % intervals."""
-    phrases = ", ".join(f"{number:,} in {row}" for row, number in evaluation.phrases.items())
+    phrases = ", ".join(f"{count:,} in {row}" for row, count in evaluation.phrases.items())
     parts = [
         "# Evaluation",
         f"Preset `{preset}`, split `{split}`, seed {evaluation.seed}; phrases: {phrases}. "
         f"± is half of the 95 % bootstrap interval ({evaluation.resamples:,} resamples of phrases); "
-        f"`metrics.csv` has its bounds, and shares for percent. {_NONE}: nothing defines the value.",
+        f"`metrics.csv` has its bounds, and shares for percent. {NONE}: nothing defines the value.",
         "## Table I, by the released functions",
         "As the released code computes them, faults included (`msw2/music/table1.py`): SR and DP in percent, "
         'and cells a bar for "UPC". Rows in italics are the paper\'s, with its columns re-labelled.',
@@ -37,6 +37,7 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         "Tonal distance of two tracks in the same beat: 0 for the same pitch classes, at most 3.",
         _by_measure(evaluation, [TONAL_DISTANCE], TONAL_DISTANCE.columns),
     ]
+    parts += quality_tables.sections(evaluation)
     if (RESTORED, "F1", "correct", MEAN) in evaluation.estimates:
         parts += ["## Restored against original, cell by cell (%)", _restoration(evaluation, RESTORED)]
     if (RESTORED_TRAIN, "F1", "correct", MEAN) in evaluation.estimates:
@@ -67,14 +68,14 @@ def _table1(evaluation: Evaluation) -> str:
     columns = [(measure, track) for measure in TABLE1 for track in measure.columns]
     lines = []
     for row in evaluation.phrases:
-        cells = [_text(evaluation.estimates[row, m.name, "released", track], m.scale) for m, track in columns]
+        cells = [text(evaluation.estimates[row, m.name, "released", track], m.scale) for m, track in columns]
         lines.append([_DESCRIPTIONS.get(row, row), *cells])
         if row in table1.PRINTED:
             printed = table1.PRINTED[row]
-            scale = [_italic(number, ".1f") for number in printed.scale_ratio]
-            cells = [_italic(number) for number in printed.cells]
-            lines.append([f"*{row}, paper*", *scale, *cells, _italic(printed.drum_pattern, ".1f")])
-    return _table(header, lines)
+            scale = [italic(value, ".1f") for value in printed.scale_ratio]
+            cells = [italic(value) for value in printed.cells]
+            lines.append([f"*{row}, paper*", *scale, *cells, italic(printed.drum_pattern, ".1f")])
+    return table(header, lines)
 
 
 def _distances(evaluation: Evaluation) -> str:
@@ -84,11 +85,11 @@ def _distances(evaluation: Evaluation) -> str:
         if row == DATASET:
             continue
         ours = table1.distance(released_row(evaluation, row), dataset)
-        lines.append([_DESCRIPTIONS.get(row, row), *(_number(number, ".2f") for number in ours)])
+        lines.append([_DESCRIPTIONS.get(row, row), *(number(value, ".2f") for value in ours)])
         if row in table1.PRINTED:
             paper = table1.distance(table1.PRINTED[row], table1.PRINTED[DATASET])
-            lines.append([f"*{row}, paper*", *(_italic(number, ".2f") for number in paper)])
-    return _table(["row", "SR", "cells", "DP"], lines)
+            lines.append([f"*{row}, paper*", *(italic(value, ".2f") for value in paper)])
+    return table(["row", "SR", "cells", "DP"], lines)
 
 
 def _by_measure(
@@ -99,7 +100,7 @@ def _by_measure(
         for measure in measures
         for line in _lines(evaluation, measure.name, measure.title, measure.scale, columns)
     ]
-    return _table(["metric", "row", *columns], lines)
+    return table(["metric", "row", *columns], lines)
 
 
 def _lines(
@@ -109,9 +110,7 @@ def _lines(
     lines = []
     for row in evaluation.phrases:
         estimates = [evaluation.estimates.get((row, metric, "correct", column)) for column in columns]
-        lines.append(
-            ["" if lines else title, row, *("" if e is None else _text(e, scale) for e in estimates)]
-        )
+        lines.append(["" if lines else title, row, *("" if e is None else text(e, scale) for e in estimates)])
     return lines
 
 
@@ -120,42 +119,17 @@ def _restoration(evaluation: Evaluation, row: str) -> str:
     lines = []
     for column in (*TRACK_NAMES, MEAN):
         estimates = [evaluation.estimates[row, score, "correct", column] for score in scores]
-        lines.append([column, *(_text(estimate, 100) for estimate in estimates)])
-    return _table(["track", *scores], lines)
+        lines.append([column, *(text(estimate, 100) for estimate in estimates)])
+    return table(["track", *scores], lines)
 
 
 def _collapse(evaluation: Evaluation) -> str:
     lines = [line for m in COLLAPSE for line in _lines(evaluation, m.name, m.title, m.scale)]
     lines += _lines(evaluation, "cells_ratio", "Cells a bar / the dataset's", 1)
-    text = _table(["metric", "row", *TRACK_NAMES], lines)
+    rows = table(["metric", "row", *TRACK_NAMES], lines)
     kept = evaluation.estimates.get((RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS]))
     if kept is None:
-        return text
+        return rows
     return (
-        f"{text}\n\nRestored drums sound in {_text(kept, 100)} % of the bars in which the original has drums."
+        f"{rows}\n\nRestored drums sound in {text(kept, 100)} % of the bars in which the original has drums."
     )
-
-
-def _text(estimate: Estimate, scale: float) -> str:
-    """A mean and its spread, in percent with one decimal, otherwise with two."""
-    if math.isnan(estimate.mean):
-        return _NONE
-    digits = 1 if scale == 100 else 2
-    spread = (estimate.high - estimate.low) / 2
-    return f"{scale * estimate.mean:.{digits}f} ± {scale * spread:.{digits}f}"
-
-
-def _number(number: float, form: str) -> str:
-    return _NONE if math.isnan(number) else f"{number:{form}}"
-
-
-def _italic(number: float, form: str = "g") -> str:
-    """A printed number of the paper."""
-    return _NONE if math.isnan(number) else f"*{number:{form}}*"
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table: words to the left, numbers to the right."""
-    words = sum(name in {"row", "metric", "track"} for name in header)
-    rule = ["---"] * words + ["---:"] * (len(header) - words)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *lines))

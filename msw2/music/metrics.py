@@ -70,8 +70,8 @@ def qualified_note_rate(pianoroll: np.ndarray, shortest: int = 3) -> Ratio:
     Source: MuseGAN (Dong et al. 2018): "no shorter than three time steps". Those were 32nd notes at its 24
     steps a beat; at 12 a beat three steps are a 16th. Not for drums, whose hits are one step long.
     """
-    time = _as_time(pianoroll)
-    onsets = _onsets(time)
+    time = as_time(pianoroll)
+    onsets = onsets_of(time)
     held = onsets[:, : time.shape[1] - shortest + 1].copy()
     for later in range(1, shortest):
         held &= time[:, later : later + held.shape[1]]
@@ -105,7 +105,7 @@ def groove_consistency(pianoroll: np.ndarray) -> Ratio:
     phrases of one bar. A silent bar between sounding ones does count. Source: Wu and Yang 2020; MusPy.
     MusPy's code compares one empty bar too many; this does not.
     """
-    onsets = _onsets(_as_time(pianoroll)).any(axis=2)
+    onsets = onsets_of(as_time(pianoroll)).any(axis=2)
     grooves = onsets.reshape(*pianoroll.shape[:3], pianoroll.shape[4])
     alike = (grooves[:, 1:] == grooves[:, :-1]).mean(axis=2)  # [phrase, bar - 1, track]
     sounds = grooves.any((1, 2))
@@ -173,13 +173,13 @@ def _cells(pianoroll: np.ndarray) -> np.ndarray:
     return np.count_nonzero(pianoroll, axis=(1, 2)).sum(axis=1)
 
 
-def _as_time(pianoroll: np.ndarray) -> np.ndarray:
-    """[phrase, bar, step, pitch, track] -> [phrase, step of the phrase, pitch, track]."""
+def as_time(pianoroll: np.ndarray) -> np.ndarray:
+    """Joins the bars: [phrase, bar, step, pitch, track] -> [phrase, step of the phrase, pitch, track]."""
     return pianoroll.reshape(len(pianoroll), pianoroll.shape[1] * pianoroll.shape[2], *pianoroll.shape[3:])
 
 
-def _onsets(time: np.ndarray) -> np.ndarray:
-    """[phrase, step, pitch, track] -> whether a note starts there; what sounds at step 0 starts there."""
+def onsets_of(time: np.ndarray) -> np.ndarray:
+    """Returns where notes start, bool [phrase, step, pitch, track] as given; what sounds at step 0 starts there."""
     onsets = time.copy()
     onsets[:, 1:] &= ~time[:, :-1]
     return onsets

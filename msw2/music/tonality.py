@@ -13,6 +13,7 @@ from msw2.music.metrics import Ratio, ratio
 PITCH_CLASSES = 12
 # Semitones above the tonic; minor is natural minor.
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+_MAJOR_KEYS = (np.arange(PITCH_CLASSES)[:, None] + SCALES["major"]) % PITCH_CLASSES  # [key, degree]
 
 # Harte, Sandler, Gasser 2006: circles of fifths, minor thirds and major thirds, with radii 1, 1 and 0.5.
 _ANGLES = np.arange(PITCH_CLASSES) * np.pi * np.array([[7 / 6], [3 / 2], [2 / 3]])
@@ -72,8 +73,19 @@ def best_scale_ratio(pianoroll: np.ndarray, grid: Grid) -> Ratio:
     24 keys are twelve sets.
     """
     counts = _phrase_counts(pianoroll, grid)
-    scales = (np.arange(PITCH_CLASSES)[:, None] + SCALES["major"]) % PITCH_CLASSES  # [key, degree]
-    return ratio(counts[:, scales].sum(axis=2).max(axis=1), counts.sum(axis=1))
+    return ratio(counts[:, _MAJOR_KEYS].sum(axis=2).max(axis=1), counts.sum(axis=1))
+
+
+def best_tonic(counts: np.ndarray) -> np.ndarray:
+    """Returns the tonic of the major key that holds most cells, int64 [phrase] in 0..11.
+
+    Of keys that hold as many, the one whose tonic sounds most; then the lowest, which is C on silence.
+
+    Args:
+        counts: int64 [phrase, pitch class], cells.
+    """
+    held = counts[:, _MAJOR_KEYS].sum(axis=2)  # [phrase, key]
+    return (held * (counts.sum(axis=1, keepdims=True) + 1) + counts).argmax(axis=1)
 
 
 def pitch_class_entropy(pianoroll: np.ndarray, grid: Grid) -> Ratio:

@@ -2,11 +2,14 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from msw2.cli import eval as evaluation
 from msw2.cli import figures
 from msw2.cli.launch import OptionError
+from msw2.data.packing import pack
+from msw2.evaluation.novelty import nearest
 from msw2.evaluation.sampling import Sampler
 from msw2.music.metrics import f1_scores
 
@@ -30,6 +33,11 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
     for row, phrases in (("dataset", held_out), ("MSG2", generated)):
         cells = phrases.sum(axis=(0, 1, 2, 3)) / (4 * len(phrases))
         assert [rows[row, "cells", "correct", track] for track in TRACKS] == pytest.approx(cells, rel=1e-5)
+    held_out_distances = nearest(held_out, [pack(tiny_store.load("train"))], tiny_store.grid).distance
+    assert rows["dataset", "nearest_median", "correct", "all"] == pytest.approx(np.median(held_out_distances))
+    made = nearest(generated, [pack(tiny_store.load("train"))], tiny_store.grid).distance
+    assert rows["MSG2", "nearest_5", "correct", "all"] == pytest.approx(np.quantile(made, 0.05), rel=1e-5)
+    # The split has one song, so that there is no floor.
     assert {key[0] for key in rows} == {"dataset", "MSG1", "MSG2", "MSR", "MSR-train"}
 
     table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
@@ -38,9 +46,37 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
         in table
     )
     assert "## The same for training songs (%)" in table
+    assert f"the nearest of {tiny_store.count('train')} training phrases" in table
     printed = capsys.readouterr().out
     assert "seed 3" in printed
     assert f"{100 * rows['MSR', 'F1', 'correct', 'mean']:.1f}" in printed.splitlines()[1]
+
+
+class Echo:
+    """Stands for a model that restores everything and generates silence."""
+
+    def __init__(self, *_):
+        pass
+
+    def generate(self, phrases, **_):
+        return np.zeros((phrases, 4, 48, 84, 5), bool)
+
+    def restore(self, phrases):
+        return phrases
+
+
+def test_copies_are_sought_in_as_many_training_phrases_as_was_said(
+    command, own_run, tiny_store, capsys, monkeypatch
+):
+    monkeypatch.setattr(evaluation, "Sampler", Echo)
+    arguments = [f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrases=2", "--resamples=5"]
+    command(evaluation, *arguments, "--novelty_phrases=3", "--split=train")
+    printed = capsys.readouterr().out
+    assert f"copies are sought in 3 of {tiny_store.count('train')} phrases of train" in printed
+    assert "MSG2: 100.0 % from the nearest training phrase (median), 0.0 % are near copies" in printed
+    table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
+    assert f"the nearest of 3 of the {tiny_store.count('train')} training phrases" in table
+    assert "| floor |" in table  # the split has several songs
 
 
 def test_figures_are_drawn_of_the_losses_and_of_one_phrase(command, own_run, tiny_store):

@@ -127,6 +127,9 @@ def test_the_manifest_counts_what_load_gives(tmp_path, folder):
         assert list(about["sounding_bars"].values()) == phrases.any(axis=(2, 3)).sum(axis=(0, 1)).tolist()
         assert len(store.files(split)) == -(-len(phrases) // 5)
         assert np.array_equal(store.load(split, limit=3), phrases[:3])
+        names = [song.name for song in store.songs(split) for _ in song.bars]
+        assert store.song_names(split).tolist() == names
+        assert store.song_names(split, 3).tolist() == names[:3]
         assert np.array_equal(np.concatenate([each.phrases for each in store.songs(split)]), phrases)
     train = store.load("train")
     assert manifest["cells"] == train.sum(axis=(0, 1, 2)).T.tolist()

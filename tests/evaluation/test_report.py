@@ -1,10 +1,11 @@
 import csv
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 
-from msw2.evaluation import report
+from msw2.evaluation import novelty, report
 from msw2.evaluation.bootstrap import resample
 from msw2.evaluation.measures import MEASURES
 from msw2.music import metrics
@@ -161,11 +162,51 @@ def test_markdown_gives_distances_in_the_units_of_the_paper(tmp_path):
     assert any(line.startswith("| MSR, restore | n/a | 0.") for line in lines)
 
 
+def test_markdown_has_what_is_alike_and_what_is_copied(tmp_path):
+    dataset, made = random_phrases(6, seed=1), random_phrases(4, seed=2)
+    evaluation = report.evaluate(
+        {"dataset": dataset, "MSG2": made}, GRID, seed=7, resamples=10, songs=np.array(list("aaabbb"))
+    )
+    for row, share in (("MSG2", 0.25), ("dataset", 0.5)):
+        evaluation.estimates.update(novelty.estimates(row, np.full(4, share), seed=1, resamples=5))
+    evaluation = dataclasses.replace(evaluation, searched=(40, 1200))
+    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    text = path.read_text(encoding="utf-8")
+    for row in ("MSG2", "floor"):
+        drums, average = (
+            evaluation.estimates[row, "OA", "correct", column].mean for column in ("drums", "mean")
+        )
+        assert 0 < drums < 1
+        section = text.partition("## Overlapping area")[2]
+        line = next(line for line in section.splitlines() if re.match(rf"\| (mean)? \| {row} \|", line))
+        assert line.split(" | ")[2] == f"{100 * drums:.1f}"
+        assert line.endswith(f"| {100 * average:.1f} |")
+    whole, half = (
+        evaluation.estimates["MSG2", metric, "correct", "all"].mean for metric in ("FD", "FD_half")
+    )
+    assert f"| MSG2 | {whole:.2f} | {half:.2f} |" in text
+    floor = evaluation.estimates["floor", "FD_half", "correct", "all"].mean
+    assert f"| floor |  | {floor:.2f} |" in text
+    assert "the nearest of 40 of the 1,200 training phrases" in text
+    assert "| MSG2 | 25.0 ± 0.0 | 25.0 ± 0.0 | 0.0 ± 0.0 | 0.0 ± 0.0 |" in text
+
+
+def test_silence_is_measured_and_written(tmp_path):
+    silent = np.zeros((4, *SHAPE), bool)
+    rows = {"dataset": silent, "MSG2": silent[:3]}
+    evaluation = report.evaluate(rows, GRID, seed=1, resamples=5, songs=np.array(list("aabb")))
+    assert mean(evaluation, "MSG2", "OA_EB", "correct", "bass") == 1
+    assert np.isnan(mean(evaluation, "MSG2", "OA_UPC", "correct", "bass"))
+    assert mean(evaluation, "MSG2", "FD", "correct", "all") == 0
+    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    assert "nan" not in path.read_text(encoding="utf-8")
+
+
 def test_markdown_tables_are_rectangular(evaluation, tmp_path):
     path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
     widths = [{line.count("|") - 1 for line in table.splitlines()} for table in tables]
-    assert widths == [{12}, {4}, {7}, {8}, {4}, {7}]
+    assert widths == [{12}, {4}, {7}, {8}, {8}, {3}, {4}, {7}]
 
 
 def test_report_without_a_restoration_says_nothing_of_it(tmp_path):

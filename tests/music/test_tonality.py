@@ -133,3 +133,12 @@ def test_tonal_distance_weighs_a_chord_by_its_cells():
 def test_other_pitch_axis_is_refused():
     with pytest.raises(ValueError, match="pianoroll of 14 pitches does not fit the grid's 84"):
         tonality.used_pitch_classes(TUNE, Grid())
+
+
+def test_best_tonic_is_that_of_the_key_that_holds_most_cells():
+    counts = np.zeros((4, 12), np.int64)
+    counts[0, [2, 4, 6, 7, 9, 11, 1]] = 1  # D major
+    counts[0, 0] = 1
+    counts[1, [0, 7]] = 1, 3  # six keys hold both; G sounds more than C
+    counts[2, [0, 2, 4, 5, 7, 9, 11, 6]] = [1, 1, 1, 1, 9, 1, 1, 2]  # with F sharp, not F: G major
+    assert tonality.best_tonic(counts).tolist() == [2, 7, 7, 0]

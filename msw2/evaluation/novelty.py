@@ -1,0 +1,222 @@
+"""How near phrases are to the training phrases: whether generation copies.
+
+The distance of two phrases is 1 - F1 over the cells of all five tracks (Dice): 0 for the same cells, 1 for none in
+common, also for silence against music. A phrase is sought in all transpositions by up to six semitones either way in
+which no note leaves the pitch axis, so that a copy in another key is a copy; drums stay. What to compare with is what
+phrases of songs that the model has not heard come to: music repeats itself.
+
+The search is exact. Cells are first counted beat by beat, for each pitch and track: two phrases with a_i and b_i
+cells in place i share at most sum_i min(a_i, b_i) <= sum_i sqrt(a_i b_i), a matrix product. Only what this bound
+cannot rule out, one pair in some thousand, is compared cell by cell, as bits.
+"""
+
+import typing
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from msw2.data import packing
+from msw2.evaluation.bootstrap import Sample
+from msw2.evaluation.results import ALL, Estimate, Key
+from msw2.music.grid import Grid
+from msw2.music.tracks import DRUMS
+
+SEMITONES = tuple(sorted(range(-6, 7), key=abs))  # from 0 on: of equals, the smaller shift is named
+NEAR = 0.1  # a near copy: nine cells of ten are the same
+BATCH = 2048  # training phrases at a time
+METRICS = ("nearest_median", "nearest_5", "copies", "near_copies")
+_FARTHEST = max(map(abs, SEMITONES))
+_GROUP = 1024  # phrases sought at a time: with BATCH some 600 MB in all, measured
+_UNPACKED = 256  # phrases in memory cell by cell
+_PAIRS = 1024  # pairs compared at a time
+_ROUNDING = 1 + 1e-5  # the bound is a sum of float32
+
+
+class Nearest(typing.NamedTuple):
+    """The nearest training phrase of each phrase.
+
+    Attributes:
+        distance: float64 [phrase], 0..1.
+        index: int64 [phrase], of the training phrase; -1 where none has a cell in common.
+        semitones: int64 [phrase], by which the phrase was transposed to be so near.
+    """
+
+    distance: np.ndarray
+    index: np.ndarray
+    semitones: np.ndarray
+
+
+def nearest(phrases: np.ndarray, training: Iterable[np.ndarray], grid: Grid) -> Nearest:
+    """Finds the nearest training phrase of each phrase; see the module.
+
+    Args:
+        phrases: bool [phrase, bar, step, pitch, track], all five tracks.
+        training: batches uint8 [phrase, track, byte] of `packing.pack`, read once. Memory grows with their size
+            and with `phrases`, not with their number.
+        grid: the grid of all.
+    """
+    groups = [_Group(phrases[start : start + _GROUP], grid) for start in range(0, len(phrases), _GROUP)]
+    first = 0
+    for packed in training:
+        heard = _Packed(packed, grid)
+        for group in groups:
+            group.search(heard, first)
+        first += len(packed)
+    return Nearest(*map(np.concatenate, zip(*(group.best for group in groups), strict=True)))
+
+
+def evenly(batches: Iterable[np.ndarray], count: int, limit: int) -> Iterator[np.ndarray]:
+    """Yields of `count` rows in batches only `limit`, spread evenly."""
+    start = 0
+    for batch in batches:
+        edges = np.arange(start, start + len(batch) + 1) * min(limit, count) // count
+        start += len(batch)
+        kept = edges[1:] > edges[:-1]
+        if kept.any():
+            yield batch[kept]
+
+
+def estimates(row: str, distances: np.ndarray, *, seed: int, resamples: int) -> dict[Key, Estimate]:
+    """Summarises the distances of a row, with 95 % bootstrap intervals over phrases.
+
+    Args:
+        row: name of the row.
+        distances: float64 [phrase], at least one, to the nearest training phrase.
+        seed: of the resampling.
+        resamples: number of bootstrap resamples.
+
+    Returns:
+        Their median and 5 % quantile (`nearest_median`, `nearest_5`), and the shares of copies, at distance 0, and of
+        near copies, at most `NEAR`.
+    """
+    rng = np.random.default_rng(seed)
+    draws = [_summary(rng.choice(distances, len(distances))) for _ in range(resamples)]
+    sample = Sample(_summary(distances), np.array(draws))
+    numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
+    return {
+        Key(row, metric, "correct", ALL): Estimate(*number)
+        for metric, number in zip(METRICS, numbers, strict=True)
+    }
+
+
+def _summary(distances: np.ndarray) -> np.ndarray:
+    middle, low = np.quantile(distances, (0.5, 0.05))
+    return np.array([middle, low, np.mean(distances == 0), np.mean(distances <= NEAR)])
+
+
+class _Packed:
+    """Phrases as words of bits, and as what the bound needs.
+
+    Attributes:
+        words: uint64 [phrase, word].
+        cells: float32 [phrase], how many sound.
+        drums: float32 [phrase, beat and pitch], square roots of the cells of every beat.
+        pitched: the same of the other tracks, float32 [phrase, track and beat and pitch].
+    """
+
+    def __init__(self, packed: np.ndarray, grid: Grid):
+        self.words = _words(packed)
+        self.cells = np.bitwise_count(self.words).sum(axis=1, dtype=np.float32)
+        roots = np.sqrt(_beats(packed, grid), dtype=np.float32)
+        self.drums = roots[:, DRUMS].reshape(len(packed), -1)
+        self.pitched = roots[:, DRUMS + 1 :].reshape(len(packed), -1)  # drums come first
+
+
+class _Group:
+    """Phrases that are sought together, and what is nearest to each so far."""
+
+    def __init__(self, phrases: np.ndarray, grid: Grid):
+        packed = packing.pack(phrases)
+        self._sought = _Packed(packed, grid)
+        self._words = np.stack([_words(_transposed(packed, shift)) for shift in SEMITONES], axis=1)
+        self._padded = np.pad(self._sought.pitched, ((0, 0), (_FARTHEST, _FARTHEST)))
+        self._lost = ~_fitting(self._sought.pitched.reshape(len(phrases), -1, grid.pitches).any(axis=1))
+        size = len(phrases)
+        self.best = Nearest(np.ones(size), np.full(size, -1), np.zeros(size, np.int64))
+
+    def search(self, heard: _Packed, first: int) -> None:
+        """Goes through one batch of training phrases, of which the first has the index `first`."""
+        bounds = self._bounds(heard)
+        likely = np.unravel_index(bounds.reshape(len(bounds), -1).argmin(axis=1), bounds.shape[1:])
+        self._compare(heard, first, bounds, (np.arange(len(bounds)), *likely))
+        pairs = np.nonzero(bounds < self.best.distance.astype(np.float32)[:, None, None])
+        order = np.argsort(bounds[pairs], kind="stable")
+        self._compare(heard, first, bounds, tuple(each[order] for each in pairs))
+
+    def _bounds(self, heard: _Packed) -> np.ndarray:
+        """No distance is less: float32 [phrase, shift, training phrase]; infinite where a note would be lost."""
+        cells = self._sought.cells[:, None] + heard.cells
+        factor = 2 * _ROUNDING / np.maximum(cells, 1)
+        drums = self._sought.drums @ heard.drums.T
+        bounds = np.empty((len(cells), len(SEMITONES), len(heard.cells)), np.float32)
+        for index, shift in enumerate(SEMITONES):
+            # Pitches are neighbours: to transpose is to begin elsewhere. What would cross an edge is in `_lost`.
+            start = _FARTHEST - shift
+            moved = self._padded[:, start : start + heard.pitched.shape[1]]
+            bounds[:, index] = 1 - factor * (moved @ heard.pitched.T + drums)
+        bounds[:, 0][cells == 0] = 0  # silence and silence
+        bounds[self._lost] = np.inf
+        return bounds
+
+    def _compare(self, heard: _Packed, first: int, bounds: np.ndarray, pairs) -> None:
+        """Compares pairs (row, shift, training phrase), the likeliest first, as far as their bounds demand."""
+        best = self.best
+        for start in range(0, len(pairs[0]), _PAIRS):
+            row, shift, index = (each[start : start + _PAIRS] for each in pairs)
+            demanded = bounds[row, shift, index] < best.distance[row]
+            row, shift, index = row[demanded], shift[demanded], index[demanded]
+            common = np.bitwise_count(self._words[row, shift] & heard.words[index]).sum(
+                axis=1, dtype=np.int64
+            )
+            cells = (self._sought.cells[row] + heard.cells[index]).astype(np.int64)
+            distance = np.where(cells > 0, 1 - 2 * common / np.maximum(cells, 1), 0)
+            order = np.lexsort((index, shift, distance, row))
+            order = order[np.unique(row[order], return_index=True)[1]]  # the nearest of each row
+            order = order[distance[order] < best.distance[row[order]]]
+            best.distance[row[order]] = distance[order]
+            best.index[row[order]] = first + index[order]
+            best.semitones[row[order]] = np.array(SEMITONES)[shift[order]]
+
+
+def _words(packed: np.ndarray) -> np.ndarray:
+    """uint8 [phrase, track, byte] -> uint64 [phrase, word]."""
+    flat = packed.reshape(len(packed), -1)
+    return np.pad(flat, ((0, 0), (0, -flat.shape[1] % 8))).view(np.uint64)
+
+
+def _transposed(packed: np.ndarray, semitones: int) -> np.ndarray:
+    """Transposes `packing.pack`'s phrases in which no note leaves the pitch axis: their bits all move as far."""
+    moved = packed.copy()
+    pitched, source = moved[:, DRUMS + 1 :], packed[:, DRUMS + 1 :]
+    if semitones > 0:
+        pitched >>= semitones
+        pitched[..., 1:] |= source[..., :-1] << (8 - semitones)
+    elif semitones < 0:
+        pitched <<= -semitones
+        pitched[..., :-1] |= source[..., 1:] >> (8 + semitones)
+    return moved
+
+
+def _fitting(sounding: np.ndarray) -> np.ndarray:
+    """Whether pitches, bool [phrase, pitch], stay on their axis in each transposition, bool [phrase, shift]."""
+    pitches = sounding.shape[1]
+    lowest = np.where(sounding.any(axis=1), sounding.argmax(axis=1), 0)
+    highest = np.where(sounding.any(axis=1), pitches - 1 - sounding[:, ::-1].argmax(axis=1), pitches - 1)
+    shifts = np.array(SEMITONES)
+    return (lowest[:, None] + shifts >= 0) & (highest[:, None] + shifts < pitches)
+
+
+def _beats(packed: np.ndarray, grid: Grid) -> np.ndarray:
+    """Counts the cells of every beat, uint16 [phrase, track, beat, pitch]."""
+    size = grid.bars * grid.steps * grid.pitches
+    shape = (
+        packed.shape[1],
+        grid.bars * grid.steps // grid.beat_resolution,
+        grid.beat_resolution,
+        grid.pitches,
+    )
+    counts = np.empty((len(packed), *shape[:2], grid.pitches), np.uint16)
+    for start in range(0, len(packed), _UNPACKED):
+        cells = np.unpackbits(packed[start : start + _UNPACKED], axis=-1, count=size)
+        counts[start : start + _UNPACKED] = cells.reshape(len(cells), *shape).sum(axis=3, dtype=np.uint16)
+    return counts

@@ -1,0 +1,209 @@
+"""How alike two sets of phrases are: overlapping areas of each metric, and the Fréchet distance of all together.
+
+Both stand in for listeners as far as numbers can: they say whether a set is as varied as real music and in the same
+way, not whether it is good. So each comes with a floor, what two halves of the real songs are to one another: no
+model should be expected to be nearer.
+"""
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from msw2.evaluation.measures import CORRECT
+from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key
+from msw2.music.metrics import Ratio
+from msw2.music.tracks import TRACK_NAMES
+
+PAIRS = 10_000  # most distances of a set; more hardly change a density
+POINTS = 4096  # at which densities are compared
+SMALLEST_DEVIATION = 0.05  # of a feature: what the real set hardly varies in would otherwise count for all
+
+Ratios = dict[Hashable, Ratio]
+
+
+def compare(
+    ratios: dict[str, Ratios], vectors: dict[str, np.ndarray], songs: np.ndarray | None, *, seed: int
+) -> dict[Key, Estimate]:
+    """Compares every row with the dataset, and the second half of the dataset's songs with the first.
+
+    The Fréchet distance of samples is too large, the more so the fewer phrases there are for its many components
+    (Bińkowski et al. 2018). It is therefore taken between equal numbers of phrases, and twice: `FD` to the whole
+    dataset, and `FD_half` to the first half of its songs with no more phrases than the second half has. Only
+    `FD_half` may be compared with the row `FLOOR`, which is that second half. None of these numbers has an
+    interval: resampled phrases repeat, which moves both measures.
+
+    Args:
+        ratios: of each row, by (name, definition) of a measure; those of `CORRECT` are compared.
+        vectors: of each row, float64 [phrase, component], see `music.features`.
+        songs: [phrase] of the dataset, any name for each song, its phrases one after another; without, or
+            with fewer than two songs, there is no floor.
+        seed: of the draw of pairs.
+
+    Returns:
+        `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks; `FD` and `FD_half`.
+    """
+    real = ratios[DATASET]
+    estimates: dict[Key, Estimate] = {}
+    others = [row for row in ratios if row != DATASET]
+    for row in others:
+        estimates |= _overlaps(row, real, ratios[row], seed)
+    mean, deviation = vectors[DATASET].mean(axis=0), vectors[DATASET].std(axis=0)
+    scaled = {row: (each - mean) / np.maximum(deviation, SMALLEST_DEVIATION) for row, each in vectors.items()}
+    for row in others:
+        estimates[Key(row, "FD", "correct", ALL)] = _point(_equal_frechet(scaled[DATASET], scaled[row]))
+    half = middle(songs) if songs is not None else None
+    if half is None:
+        return estimates
+    first, second = (
+        {name: Ratio(each.numerator[part], each.denominator[part]) for name, each in real.items()}
+        for part in (slice(half), slice(half, None))
+    )
+    estimates |= _overlaps(FLOOR, first, second, seed)
+    reference, remaining = scaled[DATASET][:half], scaled[DATASET][half:]
+    for row in (*others, FLOOR):
+        # Of restored phrases the second half, too: the first is not independent of the reference.
+        compared = remaining if row == FLOOR else scaled[row][-len(remaining) :]
+        estimates[Key(row, "FD_half", "correct", ALL)] = _point(_equal_frechet(reference, compared))
+    return estimates
+
+
+def middle(songs: np.ndarray) -> int | None:
+    """Returns where a song begins that has as nearly as possible as many phrases before it as from it on.
+
+    Args:
+        songs: [phrase], any name for each song.
+
+    Returns:
+        A position, or None if there is only one song.
+    """
+    starts = np.flatnonzero(songs[1:] != songs[:-1]) + 1
+    return int(starts[np.abs(2 * starts - len(songs)).argmin()]) if len(starts) else None
+
+
+def overlapping_area(real: np.ndarray, other: np.ndarray, *, seed: int) -> float:
+    """OA: overlap of the distances within the real set, and those from it to another set.
+
+    Every phrase has one value of a metric; the distance of two phrases is the difference of their values. If the
+    other set is like the real one, its phrases are as far from real ones as these are from one another, and OA is
+    near 1. Source: Yang and Lerch 2018, absolute distances between values; of larger sets `PAIRS` pairs are drawn.
+
+    Args:
+        real: float64 [phrase], values.
+        other: float64 [phrase], any number.
+        seed: of the draw.
+
+    Returns:
+        0..1; NaN where there are fewer than two real values, or no other.
+    """
+    if len(real) < 2 or not len(other):
+        return np.nan
+    rng = np.random.default_rng(seed)
+    if len(real) * (len(real) - 1) // 2 <= PAIRS:
+        first, second = np.triu_indices(len(real), 1)
+    else:
+        first = rng.integers(len(real), size=PAIRS)
+        second = (first + rng.integers(1, len(real), PAIRS)) % len(real)
+    if len(real) * len(other) <= PAIRS:
+        inter = np.subtract.outer(real, other).ravel()
+    else:
+        inter = real[rng.integers(len(real), size=PAIRS)] - other[rng.integers(len(other), size=PAIRS)]
+    return overlap(np.abs(real[first] - real[second]), np.abs(inter))
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Returns the area under the lower of two densities, each a Gaussian KDE with Scott's bandwidth.
+
+    It is taken over the whole line, where Yang and Lerch's code stops at the smallest and largest value: so the same
+    sample twice has 1. A sample of one value has no density: then the overlap is the share of the other sample that
+    has this value too.
+
+    Args:
+        first: float64 [sample], at least one.
+        second: likewise.
+
+    Returns:
+        0..1.
+    """
+    size = max(np.abs(first).max(), np.abs(second).max())
+    for sample, other in ((first, second), (second, first)):
+        if np.ptp(sample) <= 1e-9 * size:
+            return float(np.mean(np.abs(other - sample[0]) <= 1e-9 * size))
+    bandwidths = [sample.std(ddof=1) * len(sample) ** -0.2 for sample in (first, second)]
+    margin = 5 * max(bandwidths)
+    low = min(first.min(), second.min()) - margin
+    step = (max(first.max(), second.max()) + margin - low) / (POINTS - 1)
+    densities = [
+        _density((sample - low) / step, bandwidth / step)
+        for sample, bandwidth in zip((first, second), bandwidths, strict=True)
+    ]
+    return float(np.minimum(*densities).sum())
+
+
+def _density(sample: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Returns a KDE's mass at positions 0 .. POINTS - 1, of a sample in steps between them.
+
+    The sample is binned linearly and convolved by FFT (Silverman 1982), so that its size costs nothing.
+    """
+    left = sample.astype(np.int64)
+    weight = sample - left
+    bins = np.bincount(left, 1 - weight, POINTS) + np.bincount(left + 1, weight, POINTS + 1)[:POINTS]
+    kernel = np.exp(-2 * (np.pi * bandwidth * np.fft.rfftfreq(POINTS)) ** 2)
+    return np.maximum(np.fft.irfft(np.fft.rfft(bins) * kernel, POINTS), 0) / len(sample)
+
+
+def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two samples (Heusel et al. 2017).
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), with the trace of the root from the eigenvalues of the symmetric
+    C1^(1/2) C2 C1^(1/2), which are the same: so covariances without full rank need no care.
+
+    Args:
+        first: float64 [sample, component].
+        second: of the same components.
+
+    Returns:
+        0 for the same sample, without bound; NaN where either has fewer than two rows.
+    """
+    if min(len(first), len(second)) < 2:
+        return np.nan
+    above, below = (np.atleast_2d(np.cov(each, rowvar=False)) for each in (first, second))
+    values, axes = np.linalg.eigh(above)
+    root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ below @ root), 0)).sum()
+    apart = ((first.mean(axis=0) - second.mean(axis=0)) ** 2).sum()
+    return float(max(apart + np.trace(above) + np.trace(below) - 2 * shared, 0))
+
+
+def _equal_frechet(first: np.ndarray, second: np.ndarray) -> float:
+    """The distance between as many rows of both, spread evenly over the longer one."""
+    size = min(len(first), len(second))
+    return frechet_distance(*(each[np.arange(size) * len(each) // size] for each in (first, second)))
+
+
+def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, Estimate]:
+    found: dict[Key, Estimate] = {}
+    columns: dict[str, list[float]] = {track: [] for track in TRACK_NAMES}
+    for measure in CORRECT:
+        name = measure.name, measure.definition
+        for column, track in enumerate(measure.columns):
+            area = overlapping_area(_values(real[name], column), _values(other[name], column), seed=seed)
+            found[Key(row, f"OA_{measure.name}", "correct", track)] = _point(area)
+            columns[track].append(area)
+    means = {track: _mean(areas) for track, areas in columns.items()}
+    means[MEAN] = _mean(list(means.values()))
+    return {Key(row, "OA", "correct", track): _point(mean) for track, mean in means.items()} | found
+
+
+def _values(ratio: Ratio, column: int) -> np.ndarray:
+    """The metric of every phrase that has a value, float64 [phrase]."""
+    above, below = ratio.numerator[:, column], ratio.denominator[:, column]
+    return above[below > 0] / below[below > 0]
+
+
+def _mean(numbers: list[float]) -> float:
+    known = [number for number in numbers if not np.isnan(number)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _point(value: float) -> Estimate:
+    return Estimate(value, np.nan, np.nan)
