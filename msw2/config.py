@@ -7,6 +7,7 @@ from msw2.music.grid import Grid
 
 CHOICES = {
     "encoder_states": ("last", "all"),
+    "unit": ("bar", "phrase"),
     "gates": ("sigmoid", "hard_sigmoid"),
     "likelihood": ("gaussian", "bernoulli"),
     "sigma": ("log_variance", "multiplier"),
@@ -53,6 +54,8 @@ class Config:
         pitches: semitones on the pitch axis.
         lowest_pitch: MIDI number of the lowest of them.
         beat_resolution: time steps a beat.
+        unit: what a BVAE reads as one sequence: a `bar`, or the bars of a `phrase` one after another.
+        shared: whether one BVAE is trained on the units of all tracks, or each track has its own.
         bvae_hidden: units of a BVAE's LSTMs ("intermediate dim").
         bvae_latent: size of a BVAE's latent vector.
         encoder_states: what a BVAE's encoder makes its moments of: the last state of its LSTM, or the states of
@@ -60,24 +63,24 @@ class Config:
         gates: activation of the LSTM gates; `hard_sigmoid` is Keras 2's, of slope 0.2.
         position: whether a BVAE's decoder is told the step within the beat, and the beat.
         likelihood: `gaussian`: tanh output and mean squared error on -1/+1; `bernoulli`: logits and binary
-            cross-entropy, summed over the cells of a bar.
-        output_bias: whether the logits start at each pitch's log-odds in the training bars.
+            cross-entropy, summed over the cells of a unit.
+        output_bias: whether the logits start at each pitch's log-odds in the training units.
         sigma: how the encoder's second output `s` enters the sample: mean + exp(s / 2) * epsilon, or
             mean + s * epsilon.
         epsilon_std: standard deviation of epsilon.
         bvae_kl: weight of the KL term, which is averaged over batch and latent units.
-        bvae_epochs: passes over the training bars in stage 1.
-        refine_epochs: passes over the training bars for a refiner.
+        bvae_epochs: passes over the training units in stage 1.
+        refine_epochs: passes over the training units for a refiner.
         refine_weight: weight of a sounding cell in a refiner's loss, beside 1 for a silent one.
         mfg_hidden: units of the MFG-VAE's LSTMs.
-        mfg_latent: size of the MFG-VAE's latent vector, one for each bar.
+        mfg_latent: size of the MFG-VAE's latent vector, one for each unit.
         mfg_output: `tanh`: the decoder ends in an LSTM, so moments come out in -1..1; `linear`: in a Dense.
-        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training bars.
+        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training units.
         mfg_kl: weight of the MFG-VAE's KL term.
         mfg_epochs: passes over the training moments in stage 2.
         mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
         refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing.
-        prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each bar, or `parzen`:
+        prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each unit, or `parzen`:
             a Gaussian around each training phrase, shaped by its nearest phrases.
         prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
         prior_neighbours: nearest phrases that shape a Gaussian of `parzen`.
@@ -85,13 +88,13 @@ class Config:
         learning_rate: step size of the optimizer.
         schedule: of the learning rate: `constant`, or `cosine` down to a twentieth at the end of the stage.
         clip_norm: largest norm of a gradient (0: not clipped).
-        batch_size: bars a step.
-        train_bars: bars of each track that are trained on (0: all).
-        epoch_bars: bars an epoch of a BVAE or a refiner (0: as many as are trained on). State is kept, and the
-            loss is measured, between epochs.
+        batch_size: units a step.
+        train_bars: bars of each track that are trained on (0: all), rounded up to whole units.
+        epoch_bars: bars an epoch of a BVAE or a refiner (0: as many as are trained on), rounded up likewise. State
+            is kept, and the loss is measured, between epochs.
         transpose: largest random transposition of the pitched tracks in training, semitones up or down.
-        mixed_bars: share of the bars in a training batch of a BVAE that are put together of two.
-        silent_bars: share of a track's silent bars that its BVAE and refiner are trained on.
+        mixed_bars: share of the units in a training batch of a BVAE that are put together of two.
+        silent_bars: share of a track's silent units that its BVAE and refiner are trained on.
         seed: seed of weights, order, sampling.
 
     Raises:
@@ -103,6 +106,8 @@ class Config:
     pitches: int
     lowest_pitch: int
     beat_resolution: int
+    unit: str
+    shared: bool
     bvae_hidden: int
     bvae_latent: int
     encoder_states: str
@@ -162,6 +167,26 @@ class Config:
         """The grid of the music."""
         return Grid(self.bars, self.steps, self.pitches, self.lowest_pitch, self.beat_resolution)
 
+    @property
+    def unit_bars(self) -> int:
+        """Bars of what a BVAE reads."""
+        return self.bars if self.unit == "phrase" else 1
+
+    @property
+    def unit_steps(self) -> int:
+        """Time steps of what a BVAE reads."""
+        return self.unit_bars * self.steps
+
+    @property
+    def units(self) -> int:
+        """Units a phrase, which are its latent vectors."""
+        return self.bars // self.unit_bars
+
+    @property
+    def train_units(self) -> int:
+        """Units of each track that are trained on (0: all)."""
+        return -(-self.train_bars // self.unit_bars)
+
 
 PAPER = Config(
     bars=4,  # Section IV.A: "four consecutive bars"
@@ -169,6 +194,8 @@ PAPER = Config(
     pitches=84,  # not stated; released: 84
     lowest_pitch=24,  # not stated; released: 24
     beat_resolution=12,  # not stated; released: 12
+    unit="bar",  # not stated consistently: Section IV.A has "four consecutive bars"; released: one bar
+    shared=False,  # Section V.B: independent BVAEs; shared in the ablation of Fig. 9
     bvae_hidden=128,  # Section IV.A: "intermediate dim of VRAE"
     bvae_latent=64,  # Section IV.A
     encoder_states="last",  # not stated; released: the last

@@ -15,6 +15,8 @@ PAPER_FIELDS = {
     "pitches": 84,
     "lowest_pitch": 24,
     "beat_resolution": 12,
+    "unit": "bar",
+    "shared": False,
     "bvae_hidden": 128,
     "bvae_latent": 64,
     "encoder_states": "last",
@@ -89,6 +91,21 @@ def test_an_unknown_preset_is_refused_with_the_names_that_there_are():
 def test_every_preset_keeps_the_papers_grid_and_tuned_the_papers_unit():
     for each in PRESETS.values():
         assert each.grid == PAPER.grid
+        assert (each.unit, each.shared) == ("bar", False)
+
+
+@pytest.mark.parametrize(
+    ("unit", "train_bars", "expected"),
+    [
+        ("bar", 3200, (1, 48, 4, 3200)),
+        ("phrase", 3200, (4, 192, 1, 800)),
+        ("phrase", 3, (4, 192, 1, 1)),  # not 0, which would be all
+        ("phrase", 0, (4, 192, 1, 0)),
+    ],
+)
+def test_what_a_bvae_reads(unit, train_bars, expected):
+    config = dataclasses.replace(PAPER, unit=unit, train_bars=train_bars)
+    assert (config.unit_bars, config.unit_steps, config.units, config.train_units) == expected
 
 
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
@@ -125,6 +142,8 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("prior_neighbours", 0, "prior_neighbours 0 is out of range: 1 to 64"),
         ("seed", -1, "seed -1 is out of range: 0 to 2147483647"),
         ("seed", 2**31, "seed 2147483648 is out of range: 0 to 2147483647"),
+        ("unit", "song", "unit 'song' is not one of bar, phrase"),
+        ("shared", 1, "shared 1 is not of type bool"),
         ("gates", "tanh", "gates 'tanh' is not one of sigmoid, hard_sigmoid"),
         ("likelihood", "poisson", "likelihood 'poisson' is not one of gaussian, bernoulli"),
         ("sigma", "", "sigma '' is not one of log_variance, multiplier"),

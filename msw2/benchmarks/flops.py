@@ -21,21 +21,21 @@ def lstm(steps: int, features: int, units: int, *, repeated: int = 0) -> int:
 
 
 def bvae_forward(config: Config) -> int:
-    """Returns the operations of one bar through a BVAE, forward.
+    """Returns the operations of one unit through a BVAE, forward.
 
     The decoder's one-hot position is a choice of rows, not a product: nothing.
     """
-    encoder = lstm(config.steps, config.pitches, config.bvae_hidden)
-    states = config.steps if config.encoder_states == "all" else 1
+    encoder = lstm(config.unit_steps, config.pitches, config.bvae_hidden)
+    states = config.unit_steps if config.encoder_states == "all" else 1
     moments = 2 * states * config.bvae_hidden * 2 * config.bvae_latent
-    decoder = lstm(config.steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
+    decoder = lstm(config.unit_steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
     if config.likelihood == "gaussian":
-        output = lstm(config.steps, config.bvae_hidden, config.pitches)
+        output = lstm(config.unit_steps, config.bvae_hidden, config.pitches)
     else:
-        output = 2 * config.steps * config.bvae_hidden * config.pitches
+        output = 2 * config.unit_steps * config.bvae_hidden * config.pitches
     return encoder + moments + decoder + output
 
 
 def bvae_training(config: Config) -> int:
-    """Returns the operations of one bar in a training step of stage 1: forward and backward."""
+    """Returns the operations of one unit in a training step of stage 1: forward and backward."""
     return (1 + BACKWARD) * bvae_forward(config)

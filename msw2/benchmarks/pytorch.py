@@ -43,7 +43,7 @@ class BVAE(nn.Module):
 
     def decode(self, latent):
         """Maps latent vectors [batch, latent] to bars."""
-        repeated = latent[:, None].expand(-1, self.config.steps, -1)
+        repeated = latent[:, None].expand(-1, self.config.unit_steps, -1)
         return self.output(self.decoder(repeated)[0])[0]
 
     def forward(self, bars):
@@ -67,7 +67,7 @@ def stage1(job: dict):
     torch.manual_seed(config.seed)
     model = BVAE(config).to(device)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=config.learning_rate, alpha=0.9)
-    cells = synthetic.bars(config, job["bars"])
+    cells = synthetic.units(config, job["bars"])
     bars = torch.from_numpy(2 * cells.astype(np.float32) - 1).to(device)
 
     def run(amount):

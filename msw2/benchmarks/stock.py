@@ -56,7 +56,7 @@ class Position(keras.layers.Layer):
 
 def build_encoder(config: Config, name: str = "encoder") -> keras.Model:
     """Returns a BVAE's encoder: bar [batch, step, pitch] to moments [batch, 2 x latent]."""
-    bar = keras.Input((config.steps, config.pitches))
+    bar = keras.Input((config.unit_steps, config.pitches))
     gates, hidden = GATES[config.gates], config.bvae_hidden
     if config.encoder_states == "all":
         states = keras.layers.LSTM(hidden, recurrent_activation=gates, return_sequences=True)(bar)
@@ -69,7 +69,7 @@ def build_encoder(config: Config, name: str = "encoder") -> keras.Model:
 def build_decoder(config: Config, name: str = "decoder") -> keras.Model:
     """Returns a BVAE's decoder: latent vector to tanh or logits, [batch, step, pitch]."""
     latent = keras.Input((config.bvae_latent,))
-    repeated = keras.layers.RepeatVector(config.steps)(latent)
+    repeated = keras.layers.RepeatVector(config.unit_steps)(latent)
     if config.position:
         repeated = Position(config.beat_resolution)(repeated)
     states = _sequence(config, config.bvae_hidden)(repeated)

@@ -14,7 +14,7 @@ def config_of(job: dict) -> Config:
     return dataclasses.replace(preset(job["preset"]), **job.get("overrides", {}))
 
 
-def bars(config: Config, count: int) -> np.ndarray:
-    """Returns bars, bool [bar, step, pitch], of which `SOUNDING` sounds."""
+def units(config: Config, count: int) -> np.ndarray:
+    """Returns what a BVAE reads, bool [unit, step, pitch], of which `SOUNDING` sounds."""
     rng = np.random.default_rng(0)
-    return rng.random((count, config.steps, config.pitches), np.float32) < SOUNDING
+    return rng.random((count, config.unit_steps, config.pitches), np.float32) < SOUNDING

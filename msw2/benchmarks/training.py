@@ -19,7 +19,7 @@ from msw2.config import Config
 from msw2.data import pipeline
 from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
-from msw2.music.tracks import TRACKS
+from msw2.music.tracks import TRACKS, track_index
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import stage1_parts
 from msw2.training.stages import compile_refiner, compile_stage, refine_view
@@ -147,7 +147,7 @@ def cudnn(job: dict):
     """Whether ours takes cuDNN in training: the samples of a slice are 1.0 or 0.0."""
     config = set_up(job)
     encoder = build_parts(config, [job["track"]]).models[f"{job['track']}_encoder"]
-    bars = tf.zeros([config.batch_size, config.steps, config.pitches])
+    bars = tf.zeros([config.batch_size, config.unit_steps, config.pitches])
     found = float(uses_cudnn(functools.partial(encoder, training=True), bars))
     return lambda amount: (amount, (found,))
 
@@ -158,13 +158,13 @@ def _stock_refiner(config: Config, track: str) -> keras.Model:
 
 
 def _bar_batches(config: Config, track: str, bars: int) -> tf.data.Dataset:
-    cells = synthetic.bars(config, bars)
-    packed = pipeline.PackedBars(np.packbits(cells.reshape(bars, -1), axis=1), config.grid)
+    cells = synthetic.units(config, bars)
+    bits = np.packbits(cells.reshape(bars, -1), axis=1)
+    is_drum = np.full(bars, TRACKS[track_index(track)].is_drum)
     return pipeline.training_batches(
-        packed,
-        track,
+        pipeline.PackedUnits(bits, is_drum, config.grid, config.unit_bars),
         batch_size=config.batch_size,
-        epoch_bars=bars,
+        epoch_units=bars,
         seed=config.seed,
         first_epoch=0,
         epochs=EPOCHS,

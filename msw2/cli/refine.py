@@ -14,7 +14,12 @@ def define_flags() -> None:
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
     side_by_side.train_chosen(
-        "refine", train_refiner, kind="refiner", name="refiner", parts=lambda track: [f"{track}_refiner"]
+        side_by_side.open_training(),
+        "refine",
+        train_refiner,
+        kind="refiner",
+        name="refiner",
+        parts=lambda track: [f"{track}_refiner"],
     )
 
 

@@ -14,27 +14,36 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError
+from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.runs import Run
 from msw2.training.stages import check_fit
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
 
 
-def train_chosen(command: str, fit, *, kind: str, name: str, parts) -> None:
+def open_training() -> tuple[tuple[str, ...], Store, Run]:
+    """Sets up the device and returns what the flags name: the tracks, the store, and a run that fits it."""
+    options.set_up_device()
+    # The run last: what is refused makes none.
+    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
+    check_fit(run, store)
+    return tracks, store, run
+
+
+def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts) -> None:
     """Trains what `--track` asks for and is not trained yet, and draws the loss.
 
     Args:
+        opened: what `open_training` returns.
         command: `stage1` or `refine`.
         fit: function of run, store and track that trains one track; False if there was nothing to do.
         kind: of the stage, as in the names of its histories, `<track>_<kind>`.
         name: of what is trained, for titles.
         parts: function from a track to the names of the parts that are trained.
     """
-    options.set_up_device()
-    # The run last: what is refused makes none.
-    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
-    check_fit(run, store)
+    tracks, store, run = opened
     if len(tracks) > 1:
         train(command, [track for track in tracks if not run.has(*parts(track))])
     elif fit(run, store, tracks[0]):

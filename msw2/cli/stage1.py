@@ -1,9 +1,11 @@
-"""`make stage1`: trains the BVAE of one track, or of all five, side by side."""
+"""`make stage1`: trains the BVAE of one track, or of all five, side by side; or the one that they share."""
 
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
-from msw2.training.runs import stage1_parts
-from msw2.training.stages import train_bvae
+from msw2.data.store import Store
+from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.runs import Run, stage1_parts
+from msw2.training.stages import SHARED, train_bvae
 
 
 def define_flags() -> None:
@@ -14,7 +16,21 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    side_by_side.train_chosen("stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts)
+    opened = tracks, store, run = side_by_side.open_training()
+    if run.config.shared:
+        _train_shared(tracks, store, run)
+    else:
+        side_by_side.train_chosen(opened, "stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts)
+
+
+def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
+    """Trains the one BVAE in this process, with all its threads."""
+    if len(tracks) == 1:
+        print(f"the run {run.path} has one BVAE for all tracks, which is trained for {tracks[0]} as well")
+    if train_bvae(run, store, tracks[0]):
+        draw_curves(run.figure(SHARED), {"shared BVAE": read_history(run.history(SHARED))})
+    else:
+        print("the shared BVAE is trained already")
 
 
 if __name__ == "__main__":

@@ -1,82 +1,110 @@
-"""From a store to batches: tf.data over bit-packed bars, unpacked in the graph.
+"""From a store to batches: tf.data over bit-packed units, unpacked in the graph.
 
-Order, and transposition, of epoch e depend on (seed, e) alone, so that a killed run that continues sees what
-it would have seen.
+A unit is what a BVAE reads: a bar, or the bars of a phrase one after another. Order, and transposition, of epoch e
+depend on (seed, e) alone, so that a killed run that continues sees what it would have seen.
 """
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from msw2.data import packing
+from msw2.data import augmentation, packing
 from msw2.data.store import Store
-from msw2.music.grid import BEATS_PER_BAR, Grid
+from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS, track_index
 
 READ = 1024  # records read at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PackedBars:
-    """Bars of one track, in memory as bits: 504 bytes a bar on the default grid.
+class PackedUnits:
+    """Units in memory as bits: 504 bytes a bar on the default grid.
 
     Attributes:
-        bits: uint8 [bar, byte], `np.packbits` of each bar's cells [step, pitch] in C order.
+        bits: uint8 [unit, byte], `np.packbits` of each unit's cells [step, pitch] in C order.
+        is_drum: bool [unit], whether a unit is of a drum track, whose pitches are instruments.
         grid: the grid of the bars.
+        unit_bars: bars a unit.
     """
 
     bits: np.ndarray
+    is_drum: np.ndarray
     grid: Grid
+    unit_bars: int = 1
+
+    @classmethod
+    def together(cls, parts: "Sequence[PackedUnits]") -> "PackedUnits":
+        """Returns the units of one or more parts, all of one size, one part after another."""
+        bits = np.concatenate([part.bits for part in parts])
+        is_drum = np.concatenate([part.is_drum for part in parts])
+        return cls(bits, is_drum, parts[0].grid, parts[0].unit_bars)
 
     def __len__(self) -> int:
         return len(self.bits)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(steps, pitches) of a unit."""
+        return self.unit_bars * self.grid.steps, self.grid.pitches
+
     def dense(self) -> np.ndarray:
-        """Returns the bars as bool [bar, step, pitch]: 4,032 bytes a bar."""
-        cells = np.unpackbits(self.bits, axis=1, count=self.grid.steps * self.grid.pitches)
-        return cells.view(bool).reshape(-1, self.grid.steps, self.grid.pitches)
+        """Returns the units as bool [unit, step, pitch]: 4,032 bytes a bar."""
+        cells = np.unpackbits(self.bits, axis=1, count=math.prod(self.shape))
+        return cells.view(bool).reshape(-1, *self.shape)
 
     def sounding_share(self) -> np.ndarray:
         """Returns for each pitch the share of all steps in which it sounds, float [pitch], 0..1."""
         cells = np.zeros(self.grid.pitches, np.int64)
         for start in range(0, len(self), READ):
-            cells += PackedBars(self.bits[start : start + READ], self.grid).dense().sum(axis=(0, 1))
-        return cells / max(len(self) * self.grid.steps, 1)
+            rows = slice(start, start + READ)
+            part = PackedUnits(self.bits[rows], self.is_drum[rows], self.grid, self.unit_bars)
+            cells += part.dense().sum(axis=(0, 1))
+        return cells / max(len(self) * self.shape[0], 1)
 
 
-def load_bars(
-    store: Store, split: str, track: str, *, silent_share: float = 1.0, limit: int = 0, seed: int = 0
-) -> PackedBars:
-    """Reads one track's bars, and of each record only that track's bytes.
+def load_units(
+    store: Store,
+    split: str,
+    track: str,
+    *,
+    unit_bars: int = 1,
+    silent_share: float = 1.0,
+    limit: int = 0,
+    seed: int = 0,
+) -> PackedUnits:
+    """Reads one track's units, and of each record only that track's bytes.
 
     Args:
         store: the store.
         split: `train`, `validation` or `test`.
         track: name of the track.
-        silent_share: share of the silent bars to keep, 0..1, drawn at random.
-        limit: most bars, from the first on; 0: all.
+        unit_bars: bars a unit; the bars of a phrase are a multiple of it.
+        silent_share: share of the silent units to keep, 0..1, drawn at random.
+        limit: most units, from the first on; 0: all.
         seed: of that draw.
 
     Raises:
         ValueError: for an unknown split or track.
     """
-    track_index(track)
+    is_drum = TRACKS[track_index(track)].is_drum
     grid, rng = store.grid, np.random.default_rng(seed)
     spec = {track: tf.io.FixedLenFeature([], tf.string)}
-    parts = [np.zeros((0, -(-grid.steps * grid.pitches // 8)), np.uint8)]
+    parts = [np.zeros((0, -(-unit_bars * grid.steps * grid.pitches // 8)), np.uint8)]
     for records in tf.data.TFRecordDataset(store.files(split)).batch(READ):
         raw = tf.io.parse_example(records, spec)[track].numpy()
         packed = np.frombuffer(b"".join(raw), np.uint8).reshape(len(raw), packing.bytes_per_track(grid))
         cells = np.unpackbits(packed, axis=1, count=grid.bars * grid.steps * grid.pitches)
-        bars = cells.reshape(len(raw) * grid.bars, -1)
-        kept = bars.any(axis=1) | (rng.random(len(bars)) < silent_share)
-        parts.append(np.packbits(bars[kept], axis=1))
+        units = cells.reshape(len(raw) * grid.bars // unit_bars, -1)
+        kept = units.any(axis=1) | (rng.random(len(units)) < silent_share)
+        parts.append(np.packbits(units[kept], axis=1))
         if limit and sum(map(len, parts)) >= limit:
             break
     bits = np.concatenate(parts)
-    return PackedBars(bits[:limit] if limit else bits, grid)
+    bits = bits[:limit] if limit else bits
+    return PackedUnits(bits, np.full(len(bits), is_drum), grid, unit_bars)
 
 
 def packed_phrases(store: Store, split: str, *, batch_size: int) -> Iterator[np.ndarray]:
@@ -88,53 +116,17 @@ def packed_phrases(store: Store, split: str, *, batch_size: int) -> Iterator[np.
         yield np.stack([row.reshape(records.shape[0], -1) for row in rows], axis=1)
 
 
-def unpack(bits, grid: Grid):
-    """Unpacks bits in the graph: uint8 [bar, byte] to uint8 [bar, step, pitch] of 0 and 1."""
+def unpack(bits, shape: tuple[int, int]):
+    """Unpacks bits in the graph: uint8 [unit, byte] to uint8 [unit, step, pitch] of 0 and 1.
+
+    Args:
+        bits: as `PackedUnits` has them.
+        shape: (steps, pitches) of a unit.
+    """
     shifts = tf.constant([7, 6, 5, 4, 3, 2, 1, 0], tf.uint8)
     cells = tf.bitwise.right_shift(bits[..., None], shifts) & 1
-    cells = tf.reshape(cells, [tf.shape(bits)[0], -1])[:, : grid.steps * grid.pitches]
-    return tf.reshape(cells, [-1, grid.steps, grid.pitches])
-
-
-def transpose(cells, shifts):
-    """Transposes bars, each as far as it can go without losing a note.
-
-    Args:
-        cells: uint8 [bar, step, pitch] of 0 and 1.
-        shifts: int32 [bar], semitones up.
-    """
-    pitches = cells.shape[-1]
-    sounding = tf.reduce_max(cells, axis=1)
-    lowest = tf.argmax(sounding, axis=1, output_type=tf.int32)
-    highest = pitches - 1 - tf.argmax(sounding[:, ::-1], axis=1, output_type=tf.int32)
-    shifts = tf.clip_by_value(shifts, -lowest, pitches - 1 - highest)
-    source = tf.range(pitches)[None] - shifts[:, None]
-    moved = tf.gather(cells, tf.clip_by_value(source, 0, pitches - 1), axis=2, batch_dims=1)
-    inside = (source >= 0) & (source < pitches)
-    return moved * tf.cast(inside, moved.dtype)[:, None]
-
-
-def mix(cells, share, *, is_drum: bool, seed):
-    """Makes new bars of two: of each mixed bar a part is replaced by that part of the bar before it in the batch.
-
-    The part is all from a random beat on; on drums, in half of the cases, a random half of the instruments.
-
-    Args:
-        cells: uint8 [bar, step, pitch] of 0 and 1.
-        share: of the bars to mix, 0..1.
-        is_drum: whether pitches are instruments.
-        seed: int64 [2], for stateless draws.
-    """
-    bars, (steps, pitches) = tf.shape(cells)[0], cells.shape[1:]
-    draws = tf.random.stateless_uniform([3, bars], seed=seed)
-    beat = steps // BEATS_PER_BAR
-    cut = beat * (1 + tf.cast(draws[0] * (BEATS_PER_BAR - 1), tf.int32))
-    replaced = tf.broadcast_to((tf.range(steps)[None] >= cut[:, None])[..., None], tf.shape(cells))
-    if is_drum:
-        instruments = tf.random.stateless_uniform([bars, 1, pitches], seed=seed + 1) < 0.5
-        replaced = tf.where(draws[1][:, None, None] < 0.5, instruments, replaced)
-    replaced &= (draws[2] < share)[:, None, None]
-    return tf.where(replaced, tf.roll(cells, 1, axis=0), cells)
+    cells = tf.reshape(cells, [tf.shape(bits)[0], -1])[:, : math.prod(shape)]
+    return tf.reshape(cells, [-1, *shape])
 
 
 def to_signed(cells):
@@ -170,41 +162,39 @@ def epoch_order(count: int, rows: int, epoch, seed: int):
 
 
 def training_batches(
-    bars: PackedBars,
-    track: str,
+    units: PackedUnits,
     *,
     batch_size: int,
-    epoch_bars: int,
+    epoch_units: int,
     seed: int,
     first_epoch: int,
     epochs: int,
     max_shift: int = 0,
     mixed: float = 0.0,
 ) -> tf.data.Dataset:
-    """Returns shuffled batches (bar, bar) of float32 [batch, step, pitch] for the epochs that are left.
+    """Returns shuffled batches (unit, unit) of float32 [batch, step, pitch] for the epochs that are left.
 
     Args:
-        bars: what to train on.
-        track: its track; drums are never transposed.
-        batch_size: bars a batch; the last batch of an epoch may be smaller.
-        epoch_bars: bars an epoch, see `epoch_order`.
+        units: what to train on; those of drums are never transposed.
+        batch_size: units a batch; the last batch of an epoch may be smaller.
+        epoch_units: units an epoch, see `epoch_order`.
         seed: of order and transposition.
         first_epoch: epoch to begin with, 0-based.
         epochs: epoch to end before.
         max_shift: largest transposition, semitones up or down.
-        mixed: share of the bars that are mixed of two, see `mix`.
+        mixed: share of the units that are mixed of two, see `augmentation.mix`.
     """
-    is_drum = TRACKS[track_index(track)].is_drum
-    bits = tf.constant(bars.bits)
-    steps = -(-epoch_bars // batch_size)
+    bits, kinds = tf.constant(units.bits), tf.constant(units.is_drum)
+    pitched = not units.is_drum.all()
+    steps = -(-epoch_units // batch_size)
 
     def order(epoch):
-        rows = epoch_order(len(bars), epoch_bars, epoch, seed)
+        rows = epoch_order(len(units), epoch_units, epoch, seed)
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
     def load(step, rows):
-        cells = unpack(tf.gather(bits, rows), bars.grid)
-        if max_shift and not is_drum:
+        cells, is_drum = unpack(tf.gather(bits, rows), units.shape), tf.gather(kinds, rows)
+        if max_shift and pitched:
             shifts = tf.random.stateless_uniform(
                 [tf.shape(rows)[0]],
                 seed=[seed, step],
@@ -212,9 +202,11 @@ def training_batches(
                 maxval=max_shift + 1,
                 dtype=tf.int32,
             )
-            cells = transpose(cells, shifts)
+            cells = augmentation.transpose(cells, tf.where(is_drum, 0, shifts))
         if mixed:
-            cells = mix(cells, mixed, is_drum=is_drum, seed=tf.stack([tf.constant(seed + 1, tf.int64), step]))
+            draw = tf.stack([tf.constant(seed + 1, tf.int64), step])
+            beat = units.grid.beat_resolution
+            cells = augmentation.mix(cells, mixed, is_drum=is_drum, beat=beat, seed=draw)
         signed = to_signed(cells)
         return signed, signed
 
@@ -222,11 +214,11 @@ def training_batches(
     return batches.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
 
 
-def evaluation_batches(bars: PackedBars, *, batch_size: int) -> tf.data.Dataset:
-    """Returns batches (bar, bar) of float32 [batch, step, pitch], all bars, in order."""
+def evaluation_batches(units: PackedUnits, *, batch_size: int) -> tf.data.Dataset:
+    """Returns batches (unit, unit) of float32 [batch, step, pitch], all units, in order."""
 
     def load(bits):
-        signed = to_signed(unpack(bits, bars.grid))
+        signed = to_signed(unpack(bits, units.shape))
         return signed, signed
 
-    return tf.data.Dataset.from_tensor_slices(bars.bits).batch(batch_size).map(load).prefetch(2)
+    return tf.data.Dataset.from_tensor_slices(units.bits).batch(batch_size).map(load).prefetch(2)

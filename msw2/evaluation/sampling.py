@@ -26,7 +26,7 @@ class SilenceError(Exception):
 class PhraseFunctions:
     """The functions that the SavedModel serves, as tensors of phrases; see `Sampler` for arrays.
 
-    Latents are float32 [phrase, bar, MFG latent], pianorolls bool [phrase, bar, step, pitch, track].
+    Latents are float32 [phrase, unit, MFG latent], pianorolls bool [phrase, bar, step, pitch, track].
 
     Args:
         sandwich: the trained whole.
@@ -47,8 +47,8 @@ class PhraseFunctions:
 
     @property
     def latent_shape(self) -> tuple[int, int]:
-        """(bars, MFG latent) of a phrase's latents."""
-        return (self.config.bars, self.config.mfg_latent)
+        """(units, MFG latent) of a phrase's latents."""
+        return (self.config.units, self.config.mfg_latent)
 
     def generate(self, seed, temperature, *, refined: bool = True):
         """Maps seeds, int64 [phrase], and temperatures, float32 [phrase], to pianorolls."""
@@ -75,12 +75,13 @@ class PhraseFunctions:
         return in_chunks(make, pianoroll, size=self._chunk, dtype=tf.bool)
 
     def _encode(self, pianoroll):
-        bars = to_signed(tf.reshape(pianoroll, [-1, *self.phrase_shape[1:]]))
-        return tf.reshape(self._sandwich.encode(bars), [-1, *self.latent_shape])
+        shape = [-1, self.config.unit_steps, *self.phrase_shape[2:]]
+        units = to_signed(tf.reshape(pianoroll, shape))
+        return tf.reshape(self._sandwich.encode(units), [-1, *self.latent_shape])
 
     def _decode(self, latent, refined: bool):
-        bars = tf.reshape(latent, [-1, self.config.mfg_latent])
-        probability = self._sandwich.decode(bars, refined=refined)
+        units = tf.reshape(latent, [-1, self.config.mfg_latent])
+        probability = self._sandwich.decode(units, refined=refined)
         return tf.reshape(probability >= THRESHOLD, [-1, *self.phrase_shape])
 
 

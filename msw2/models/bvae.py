@@ -1,4 +1,4 @@
-"""BVAE: one track's VAE over the steps of one bar (Section III.A)."""
+"""BVAE: one track's VAE over the steps of a unit: of one bar, or of a phrase (Section III.A)."""
 
 import keras
 import numpy as np
@@ -11,11 +11,11 @@ from msw2.models.recurrent import LSTM
 
 
 def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
-    """Returns the model from a bar, float [batch, step, pitch] of -1/+1, to moments [batch, 2 x latent]."""
-    bar = keras.Input((config.steps, config.pitches), name="bar")
+    """Returns the model from a unit, float [batch, step, pitch] of -1/+1, to moments [batch, 2 x latent]."""
+    unit = keras.Input((config.unit_steps, config.pitches), name="unit")
     return vrae.build_encoder(
-        bar,
-        bar,
+        unit,
+        unit,
         hidden=config.bvae_hidden,
         latent=config.bvae_latent,
         gates=config.gates,
@@ -26,14 +26,14 @@ def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> k
 
 
 def build_decoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
-    """Returns the model from a latent vector [batch, latent] to a bar, float32 [batch, step, pitch].
+    """Returns the model from a latent vector [batch, latent] to a unit, float32 [batch, step, pitch].
 
     The output is tanh in -1..1 for the `gaussian` likelihood, logits for the `bernoulli` one.
     """
     latent = keras.Input((config.bvae_latent,), name="latent")
     states = vrae.decode_states(
         latent,
-        steps=config.steps,
+        steps=config.unit_steps,
         hidden=config.bvae_hidden,
         gates=config.gates,
         beat_resolution=config.beat_resolution if config.position else None,
@@ -43,8 +43,8 @@ def build_decoder(config: Config, track: str, *, fused: bool | None = None) -> k
         output = LSTM(config.pitches, gates=config.gates, fused=fused, return_sequences=True, name="output")
     else:
         output = keras.layers.Dense(config.pitches, dtype="float32", name="output")
-    bar = keras.layers.Activation("linear", dtype="float32", name="bar")(output(states))
-    return keras.Model(latent, bar, name=f"{track}_decoder")
+    unit = keras.layers.Activation("linear", dtype="float32", name="unit")(output(states))
+    return keras.Model(latent, unit, name=f"{track}_decoder")
 
 
 def set_output_bias(decoder: keras.Model, sounding: np.ndarray) -> None:

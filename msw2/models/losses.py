@@ -14,7 +14,7 @@ def gaussian_nll(target, output):
 
 
 def bernoulli_nll(target, logits):
-    """Binary cross-entropy in nats, summed over the cells of a bar, mean over the batch.
+    """Binary cross-entropy in nats, summed over the cells of a unit, mean over the batch.
 
     Args:
         target: float [batch, step, pitch], -1 (silent) or +1.

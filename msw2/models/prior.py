@@ -10,7 +10,7 @@ from msw2.music.files import replacing
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prior:
-    """A mixture of equally likely Gaussians over the latents of a phrase, its bars side by side.
+    """A mixture of equally likely Gaussians over the latents of a phrase, its units side by side.
 
     x = p_k + temperature * (spread / sqrt(m) * sum_j w_j (p_kj - p_k) + noise * e), with k drawn uniformly,
     p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I): manifold Parzen windows (Vincent and Bengio
@@ -18,7 +18,7 @@ class Prior:
     point, at zero, without neighbours.
 
     Attributes:
-        units: bars a phrase.
+        units: latent vectors a phrase.
         latent: size of the MFG-VAE's latent vector; units x latent = `size`.
         points: float32 [point, size].
         neighbours: int32 [point, m], indices of points.
@@ -35,7 +35,7 @@ class Prior:
 
     @classmethod
     def isotropic(cls, units: int, latent: int, deviation: float) -> "Prior":
-        """Returns N(0, deviation^2) for every bar by itself."""
+        """Returns N(0, deviation^2) for every unit by itself."""
         nothing = np.zeros((1, 0), np.int32)
         return cls(units, latent, np.zeros((1, units * latent), np.float32), nothing, 0.0, deviation)
 

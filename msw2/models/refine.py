@@ -15,7 +15,7 @@ def build_refiner(config: Config, track: str) -> keras.Model:
     With `refine_residual` the network's output is added to the logits that its input stands for.
     Trained with binary cross-entropy (Eq. 4) on y = (bar + 1) / 2 (Eq. 3).
     """
-    bar = keras.Input((config.steps, config.pitches), name="bar")
+    bar = keras.Input((config.unit_steps, config.pitches), name="bar")
     features = bar
     for index, units in enumerate(HIDDEN):
         features = keras.layers.Dense(units, activation="relu", name=f"dense_{index}")(features)

@@ -76,7 +76,8 @@ def fusion_vae(parts: Parts) -> vrae.VRAE:
 class Sandwich:
     """The trained whole, without randomness: posterior means in place of samples.
 
-    Functions of tensors; bars are float [bar, step, pitch, track] of -1/+1 where a song enters.
+    Functions of tensors; units are float [unit, step, pitch, track] of -1/+1 where a song enters: bars, or the
+    bars of a phrase one after another (`config.unit`).
 
     Args:
         parts: all five tracks and the MFG-VAE.
@@ -86,18 +87,18 @@ class Sandwich:
         self.parts = parts
         self.config = parts.config
 
-    def moments(self, bars):
-        """Maps bars [bar, step, pitch, track] to the BVAEs' moments [bar, track, 2 x BVAE latent]."""
+    def moments(self, units):
+        """Maps units [unit, step, pitch, track] to the BVAEs' moments [unit, track, 2 x BVAE latent]."""
         encoders = self.parts.of("encoder")
-        return ops.stack([encode(bars[..., i]) for i, encode in enumerate(encoders)], axis=1)
+        return ops.stack([encode(units[..., i]) for i, encode in enumerate(encoders)], axis=1)
 
-    def encode(self, bars):
-        """Maps bars to the means of the MFG-VAE, float32 [bar, MFG latent]."""
-        moments = self.parts.models["mfg_encoder"](self.moments(bars))
+    def encode(self, units):
+        """Maps units to the means of the MFG-VAE, float32 [unit, MFG latent]."""
+        moments = self.parts.models["mfg_encoder"](self.moments(units))
         return moments[:, : self.config.mfg_latent]
 
     def decode(self, latent, *, refined: bool = True):
-        """Maps MFG latents [bar, MFG latent] to probabilities [bar, step, pitch, track] (0..1).
+        """Maps MFG latents [unit, MFG latent] to probabilities [unit, step, pitch, track] (0..1).
 
         Args:
             latent: float32.
@@ -107,17 +108,17 @@ class Sandwich:
         return self.decode_moments(moments, refined=refined)
 
     def decode_moments(self, moments, *, refined: bool = True):
-        """Maps BVAE moments [bar, track, 2 x BVAE latent] to probabilities [bar, step, pitch, track]."""
+        """Maps BVAE moments [unit, track, 2 x BVAE latent] to probabilities [unit, step, pitch, track]."""
         means = moments[..., : self.config.bvae_latent]
         signed = [
             bvae.to_signed(self.config, decode(means[:, i]))
             for i, decode in enumerate(self.parts.of("decoder"))
         ]
         if not refined:
-            return ops.stack([0.5 * (bar + 1.0) for bar in signed], axis=-1)
+            return ops.stack([0.5 * (unit + 1.0) for unit in signed], axis=-1)
         refiners = self.parts.of("refiner")
-        return ops.stack([refiner(bar) for refiner, bar in zip(refiners, signed, strict=True)], axis=-1)
+        return ops.stack([refiner(unit) for refiner, unit in zip(refiners, signed, strict=True)], axis=-1)
 
-    def restore(self, bars, *, refined: bool = True):
-        """Maps bars [bar, step, pitch, track] of -1/+1 to probabilities, through the whole sandwich."""
-        return self.decode(self.encode(bars), refined=refined)
+    def restore(self, units, *, refined: bool = True):
+        """Maps units [unit, step, pitch, track] of -1/+1 to probabilities, through the whole sandwich."""
+        return self.decode(self.encode(units), refined=refined)

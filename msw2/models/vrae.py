@@ -1,6 +1,6 @@
 """The variational recurrent auto-encoder (Fabius and van Amersfoort 2014) that both levels are made of.
 
-A BVAE runs it over the steps of a bar, the MFG-VAE over the tracks of a band (Section III).
+A BVAE runs it over the steps of a unit, the MFG-VAE over the tracks of a band (Section III).
 """
 
 import keras
@@ -54,7 +54,7 @@ def decode_states(
         steps: steps to decode.
         hidden: units of the LSTM.
         gates: see `recurrent.LSTM`.
-        beat_resolution: where the decoder is told the position in the bar: steps a beat; else None.
+        beat_resolution: where the decoder is told the position in the sequence: steps a beat; else None.
         fused: see `recurrent.LSTM`.
     """
     decoder = RepeatedLSTM(

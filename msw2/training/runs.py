@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import warnings
 import zipfile
 
@@ -128,6 +129,11 @@ class Run:
                 os.replace(written, temporary)
             finally:
                 written.unlink(missing_ok=True)
+
+    def copy_weights(self, part: str, other: str) -> None:
+        """Writes a trained part's weights as those of another part as well, whole or not at all."""
+        with replacing(self.weights(other)) as temporary:
+            shutil.copyfile(self.weights(part), temporary)
 
     def load_weights(self, parts: Parts, *names: str) -> None:
         """Loads trained parts.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -22,13 +23,17 @@ from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, RunError, stage1_parts
 
-MAX_FUSION_BARS = 500_000  # stage 2 encodes fewer transpositions rather than more bars than this
+SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
+MAX_FUSION_UNITS = 500_000  # stage 2 encodes fewer transpositions rather than more units than this
 ENCODE_PHRASES = 256  # phrases encoded at a time
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
 def train_bvae(run: Run, store: Store, track: str) -> bool:
     """Stage 1 for one track. Continues where it was killed.
+
+    Where the BVAE is shared, one is trained on the units of all five tracks, whichever is named, and its weights
+    are written as those of each.
 
     Returns:
         False if the BVAE was trained already.
@@ -39,23 +44,20 @@ def train_bvae(run: Run, store: Store, track: str) -> bool:
     """
     track_index(track)
     check_fit(run, store)
-    if run.has(*stage1_parts(track)):
+    tracks = TRACK_NAMES if run.config.shared else (track,)
+    if run.has(*[part for each in tracks for part in stage1_parts(each)]):
         return False
-    parts, bars = build_parts(run.config, [track]), _bars(run, store, "train", track)
-    if run.config.output_bias:
-        bvae.set_output_bias(parts.models[f"{track}_decoder"], bars.sounding_share())
-    vae = track_vae(parts, track)
-    steps = run.config.bvae_epochs * -(-_epoch_bars(run, store, bars) // run.config.batch_size)
-    compile_stage(vae, build_optimizer(run.config, steps), parts, stage1_parts(track))
-    resume = _fit_bars(run, store, vae, track, bars, stage=f"{track}_bvae", epochs=run.config.bvae_epochs)
-    for part in stage1_parts(track):
-        run.save_weights(parts.models[part], part)
-    resume.finish()
+    first, *others = map(stage1_parts, tracks)
+    if not run.has(*first):  # it is there where a shared run was killed between its files
+        _train_bvae(run, store, tracks)
+    for names in others:
+        for trained, part in zip(first, names, strict=True):
+            run.copy_weights(trained, part)
     return True
 
 
 def train_refiner(run: Run, store: Store, track: str) -> bool:
-    """Trains a track's refiner on what its frozen BVAE makes of the training bars.
+    """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
     Returns:
         False if the refiner was trained already.
@@ -71,14 +73,14 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
         return False
     config, parts = run.config, build_parts(run.config, [track])
     run.load_weights(parts, *stage1_parts(track))
-    refiner, bars = parts.models[name], _bars(run, store, "train", track)
-    if config.transpose or config.mixed_bars or len(bars) > MAX_MADE_BARS:
+    refiner, units = parts.models[name], _units(run, store, "train", [track])
+    if config.transpose or config.mixed_bars or len(units) * config.unit_bars > MAX_MADE_BARS:
         model = refine_view(parts, track)
         compile_refiner(model, parts, name)
-        resume = _fit_bars(run, store, model, track, bars, stage=name, epochs=config.refine_epochs)
-    else:  # every epoch has the same bars: what the BVAE makes of them is made once
+        resume = _fit_units(run, store, model, [track], units, stage=name, epochs=config.refine_epochs)
+    else:  # every epoch has the same units: what the BVAE makes of them is made once
         compile_refiner(refiner, parts, name)
-        resume = _fit_made(run, store, parts, track, bars)
+        resume = _fit_made(run, store, parts, track, units)
     run.save_weights(refiner, name)
     resume.finish()
     return True
@@ -126,7 +128,7 @@ def train_fusion(run: Run, store: Store) -> bool:
         label="mfg_vae",
     )
     own_key = moments[0].reshape(-1, *moments.shape[3:])
-    latents = _posterior_means(parts, own_key).reshape(-1, config.bars, config.mfg_latent)
+    latents = _posterior_means(parts, own_key).reshape(-1, config.units, config.mfg_latent)
     fit_prior(config, latents).save(run.prior)
     for name in names:
         run.save_weights(parts.models[name], name)
@@ -135,13 +137,13 @@ def train_fusion(run: Run, store: Store) -> bool:
 
 
 def refine_view(parts: Parts, track: str) -> keras.Model:
-    """Returns the model from a track's bar to what its refiner makes of what its BVAE makes of it."""
+    """Returns the model from a track's unit to what its refiner makes of what its BVAE makes of it."""
     made = made_view(parts, track)
     return keras.Model(made.input, parts.models[f"{track}_refiner"](made.output), name=f"{track}_refine")
 
 
 def made_view(parts: Parts, track: str) -> keras.Model:
-    """Returns the model from a track's bar, float [batch, step, pitch] of -1/+1, to its BVAE's output in -1..1."""
+    """Returns the model from a track's unit, float [batch, step, pitch] of -1/+1, to its BVAE's output in -1..1."""
     config = parts.config
     encoder, decoder = (parts.models[f"{track}_{kind}"] for kind in ("encoder", "decoder"))
     sampling = Sampling(
@@ -207,7 +209,7 @@ def check_fit(run: Run, store: Store) -> None:
 
 
 def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int) -> np.ndarray:
-    """Encodes every bar of a split once for each transposition.
+    """Encodes every unit of a split once for each transposition.
 
     Args:
         sandwich: with trained encoders.
@@ -216,18 +218,19 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
         copies: transpositions of each phrase: 0, +1, -1, +2, ... semitones.
 
     Returns:
-        float32 [copy, phrase, bar, track, 2 x BVAE latent].
+        float32 [copy, phrase, unit, track, 2 x BVAE latent].
     """
-    bars = store.count(split) * store.grid.bars
-    copies = max(1, min(copies, MAX_FUSION_BARS // max(bars, 1)))
+    config = sandwich.config
+    units = store.count(split) * config.units
+    copies = max(1, min(copies, MAX_FUSION_UNITS // max(units, 1)))
     encode = tf.function(sandwich.moments)
-    shape = (copies, store.count(split), store.grid.bars, len(TRACK_NAMES), 2 * sandwich.config.bvae_latent)
+    shape = (copies, store.count(split), config.units, len(TRACK_NAMES), 2 * config.bvae_latent)
     moments, filled = np.empty(shape, np.float32), 0
     for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES):
         phrases = packing.unpack(packed, store.grid)
         for copy in range(copies):
             moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
-            encoded = encode(pipeline.to_signed(moved.reshape(-1, *moved.shape[2:])))
+            encoded = encode(pipeline.to_signed(moved.reshape(-1, config.unit_steps, *moved.shape[3:])))
             moments[copy, filled : filled + len(moved)] = np.reshape(encoded, (len(moved), *shape[2:]))
         filled += len(phrases)
     return moments
@@ -244,41 +247,66 @@ def refine_loss(weight: float):
     return loss
 
 
-def _bars(run: Run, store: Store, split: str, track: str) -> pipeline.PackedBars:
-    config = run.config
-    seed = part_seed(config, f"{track}_{split}")
-    bars = pipeline.load_bars(
-        store, split, track, silent_share=config.silent_bars, limit=config.train_bars, seed=seed
-    )
-    if split == "train" and not len(bars):
-        raise RunError(f"the store {store.path} has no bars of {track} to train on")
-    return bars
+def _train_bvae(run: Run, store: Store, tracks: Sequence[str]) -> None:
+    """Trains the BVAE of the first of some tracks on the units of all of them, and writes it."""
+    config, first = run.config, tracks[0]
+    stage = SHARED if config.shared else f"{first}_bvae"
+    parts, units = build_parts(config, [first]), _units(run, store, "train", tracks)
+    if config.output_bias:
+        bvae.set_output_bias(parts.models[f"{first}_decoder"], units.sounding_share())
+    vae = track_vae(parts, first)
+    steps = config.bvae_epochs * -(-_epoch_units(run, store, tracks) // config.batch_size)
+    compile_stage(vae, build_optimizer(config, steps), parts, stage1_parts(first))
+    resume = _fit_units(run, store, vae, tracks, units, stage=stage, epochs=config.bvae_epochs)
+    for part in stage1_parts(first):
+        run.save_weights(parts.models[part], part)
+    resume.finish()
 
 
-def _epoch_bars(run: Run, store: Store, bars: pipeline.PackedBars) -> int:
-    """Returns the bars of an epoch: as many for every track, so that each gets the same number of steps.
+def _units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> pipeline.PackedUnits:
+    """Returns what a BVAE of these tracks reads of a split, track after track."""
+    config, parts = run.config, []
+    for track in tracks:
+        parts.append(
+            pipeline.load_units(
+                store,
+                split,
+                track,
+                unit_bars=config.unit_bars,
+                silent_share=config.silent_bars,
+                limit=config.train_units,
+                seed=part_seed(config, f"{track}_{split}"),
+            )
+        )
+        if split == "train" and not len(parts[-1]):
+            raise RunError(f"the store {store.path} has no bars of {track} to train on")
+    return pipeline.PackedUnits.together(parts)
 
-    A track that is often silent, whose silent bars are left out, passes over the others more often.
+
+def _epoch_units(run: Run, store: Store, tracks: Sequence[str]) -> int:
+    """Returns the units of an epoch: as many for every track, so that each gets the same number of steps.
+
+    A track that is often silent, whose silent units are left out, passes over the others more often. The epoch of
+    a BVAE that several tracks share is as long as theirs together.
     """
-    if run.config.epoch_bars:
-        return run.config.epoch_bars
-    return max(len(bars), min(store.count("train") * store.grid.bars, run.config.train_bars or 2**31))
+    config = run.config
+    there = min(store.count("train") * config.units, config.train_units or 2**31)
+    return len(tracks) * (-(-config.epoch_bars // config.unit_bars) or there)
 
 
-def _fit_bars(
-    run: Run, store: Store, model: keras.Model, track: str, bars, *, stage: str, epochs: int
+def _fit_units(
+    run: Run, store: Store, model: keras.Model, tracks: Sequence[str], units, *, stage: str, epochs: int
 ) -> Resume:
-    """Fits a compiled view whose input and target are a track's bars."""
+    """Fits a compiled view whose input and target are the units of some tracks."""
     config, resume = run.config, _resume(run, store, stage)
-    validation = _bars(run, store, "validation", track)
-    epoch_bars = _epoch_bars(run, store, bars)
+    validation = _units(run, store, "validation", tracks)
+    epoch_units = _epoch_units(run, store, tracks)
     fit(
         model,
         lambda first: pipeline.training_batches(
-            bars,
-            track,
+            units,
             batch_size=config.batch_size,
-            epoch_bars=epoch_bars,
+            epoch_units=epoch_units,
             seed=part_seed(config, stage),
             first_epoch=first,
             epochs=epochs,
@@ -286,7 +314,7 @@ def _fit_bars(
             mixed=config.mixed_bars,
         ),
         epochs=epochs,
-        steps=-(-epoch_bars // config.batch_size),
+        steps=-(-epoch_units // config.batch_size),
         validation=pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None,
         resume=resume,
         label=stage,
@@ -294,17 +322,17 @@ def _fit_bars(
     return resume
 
 
-def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.PackedBars) -> Resume:
-    """Fits a compiled refiner to bars that the frozen BVAE decodes once, in memory."""
+def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.PackedUnits) -> Resume:
+    """Fits a compiled refiner to units that the frozen BVAE decodes once, in memory."""
     config, name = run.config, f"{track}_refiner"
     made = tf.function(made_view(parts, track))
 
-    def decode(bars):
-        batches = [(made(bar), bar) for bar, _ in pipeline.evaluation_batches(bars, batch_size=256)]
+    def decode(units):
+        batches = [(made(unit), unit) for unit, _ in pipeline.evaluation_batches(units, batch_size=256)]
         return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
 
-    validation = _bars(run, store, "validation", track)
-    pairs, rows, resume = decode(train), _epoch_bars(run, store, train), _resume(run, store, name)
+    validation = _units(run, store, "validation", [track])
+    pairs, rows, resume = decode(train), _epoch_units(run, store, [track]), _resume(run, store, name)
     fit(
         parts.models[name],
         lambda first: _array_batches(config, *pairs, rows=rows, epochs=range(first, config.refine_epochs)),

@@ -23,6 +23,14 @@ def test_a_small_bvae_of_the_paper_by_hand():
     assert bvae_training(config) == 3 * 4744
 
 
+def test_a_phrase_has_the_steps_of_its_bars():
+    config = dataclasses.replace(PAPER, **SMALL)
+    phrase = dataclasses.replace(config, unit="phrase")
+    # All but the moments and the product of the repeated latent vector is a step's.
+    once = 2 * (2 * 3 * 2) + 2 * 2 * 12
+    assert bvae_forward(phrase) == 4 * (bvae_forward(config) - once) + once
+
+
 def test_a_small_tuned_bvae_by_hand():
     encoder = 8 * 2 * (5 * 12 + 3 * 12)
     moments = 2 * (2 * 8 * 3 * 2)

@@ -33,10 +33,10 @@ def fitted(monkeypatch):
 
 
 def test_synthetic_bars_are_as_full_as_music_and_always_the_same():
-    bars = synthetic.bars(PAPER, 64)
+    bars = synthetic.units(PAPER, 64)
     assert (bars.shape, bars.dtype) == ((64, 48, 84), bool)
     assert 0.028 < bars.mean() < 0.032
-    np.testing.assert_array_equal(bars, synthetic.bars(PAPER, 64))
+    np.testing.assert_array_equal(bars, synthetic.units(PAPER, 64))
 
 
 def test_a_jobs_config():
@@ -75,11 +75,17 @@ def test_batches_are_made_as_the_preset_has_them(monkeypatch):
     asked = []
     monkeypatch.setattr(pipeline, "training_batches", lambda *given, **named: asked.append((given, named)))
     training.drain(JOB)
-    ((bars, track), named) = asked[0]
-    np.testing.assert_array_equal(bars.dense(), synthetic.bars(synthetic.config_of(JOB), 20))
-    assert track == "bass"
-    expected = {"batch_size": 8, "epoch_bars": 20, "max_shift": TUNED.transpose, "mixed": TUNED.mixed_bars}
+    ((units,), named) = asked[0]
+    np.testing.assert_array_equal(units.dense(), synthetic.units(synthetic.config_of(JOB), 20))
+    assert units.is_drum.tolist() == [False] * 20
+    expected = {"batch_size": 8, "epoch_units": 20, "max_shift": TUNED.transpose, "mixed": TUNED.mixed_bars}
     assert {name: named[name] for name in expected} == expected
+
+
+def test_phrases_are_measured_as_phrases(fitted):
+    job = JOB | {"library": "stock", "overrides": SMALL | {"unit": "phrase"}}
+    assert training.stage1(job)(3) == (24, ())
+    assert fitted == [((8, 16, 5), 3)]
 
 
 def test_the_pipeline_is_drained_of_so_many_batches():

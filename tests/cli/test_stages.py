@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import msw2
+from msw2.cli import stage1
 from msw2.data import packing
 from msw2.data.shards import ShardWriter
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
@@ -26,7 +27,7 @@ SMALL = [
 ]
 
 
-def command(name, *arguments, folder):
+def process(name, *arguments, folder):
     """Runs a command in a folder; returns what it left."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     line = [sys.executable, "-m", f"msw2.cli.{name}", *arguments]
@@ -67,13 +68,13 @@ def folder(tmp_path_factory):
 
 
 def test_a_track_that_does_not_exist_is_refused_in_one_sentence(tmp_path):
-    done = command("stage1", "--track=drum", folder=tmp_path)
+    done = process("stage1", "--track=drum", folder=tmp_path)
     assert sentence(done) == "track 'drum' is not one of drums, piano, guitar, bass, strings"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_stage_1_of_one_track(folder):
-    done = command("stage1", "--track=bass", "--run=run", *SMALL, folder=folder)
+    done = process("stage1", "--track=bass", "--run=run", *SMALL, folder=folder)
     assert done.returncode == 0, done.stderr
     assert "bass_bvae        epoch   1 of 1  loss " in done.stderr
     run = Run.open(folder / "run")
@@ -81,3 +82,23 @@ def test_stage_1_of_one_track(folder):
     assert run.has("bass_encoder", "bass_decoder")
     assert run.history("bass_bvae").read_text().count("\n") == 2
     assert run.figure("bass_bvae").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_shared_bvae_is_trained_once_and_a_named_track_is_told(command, capfd, folder, monkeypatch):
+    monkeypatch.setattr(stage1.side_by_side, "train", None)  # no processes of their own
+    arguments = [f"--run={folder / 'shared'}", f"--store={folder / 'data' / 'store'}", "--shared", *SMALL]
+    command(stage1, *arguments)
+    run = Run.open(folder / "shared")
+    assert run.has(*(f"{track}_{kind}" for track in TRACK_NAMES for kind in ("encoder", "decoder")))
+    assert run.figure("shared_bvae").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(path.name for path in run.history("x").parent.iterdir()) == [
+        *("shared_bvae.csv", "shared_bvae.png")
+    ]
+    out, err = capfd.readouterr()
+    assert "shared_bvae      epoch   1 of 1  loss " in err
+    assert out == ""
+    command(stage1, *arguments, "--track=bass")
+    assert capfd.readouterr().out.splitlines() == [
+        f"the run {run.path} has one BVAE for all tracks, which is trained for bass as well",
+        "the shared BVAE is trained already",
+    ]

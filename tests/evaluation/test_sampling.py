@@ -1,12 +1,16 @@
 """What a trained sandwich does with phrases, and that it does it to each by itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.config import SMOKE
 from msw2.evaluation import sampling
 from msw2.evaluation.sampling import CHUNK, PhraseFunctions, Sampler, SilenceError, in_chunks
 from msw2.models.prior import Prior
+from msw2.models.sandwich import Sandwich, build_parts
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,28 @@ def test_a_phrase_has_its_own_place_in_the_random_stream():
     prior = Prior.isotropic(4, 8, 1.0)
     draw = tf.function(lambda seeds: prior.sample(seeds, tf.ones(tf.shape(seeds))))
     np.testing.assert_array_equal(draw(tf.constant([5, 6], tf.int64))[1], draw(tf.constant([6], tf.int64))[0])
+
+
+def test_where_a_phrase_is_one_unit_it_has_one_latent_vector():
+    sizes = {"bars": 3, "steps": 4, "beat_resolution": 1, "pitches": 6, "lowest_pitch": 40}
+    config = dataclasses.replace(SMOKE, unit="phrase", encoder_states="last", **sizes)
+    sandwich, prior = Sandwich(build_parts(config)), Prior.isotropic(1, config.mfg_latent, 3.0)
+    functions = PhraseFunctions(sandwich, prior)
+    assert functions.latent_shape == (1, 8)
+    phrases = np.random.default_rng(0).random((CHUNK + 2, 3, 4, 6, 5)) < 0.2
+    latent = functions.encode(tf.constant(phrases)).numpy()
+    assert latent.shape == (CHUNK + 2, 1, 8)
+    units = np.where(np.concatenate([phrases[:, bar] for bar in range(3)], axis=1), 1, -1).astype(np.float32)
+    np.testing.assert_allclose(latent[:, 0], sandwich.encode(units), atol=1e-5)
+    decoded = functions.decode(tf.constant(latent)).numpy()
+    probability = np.asarray(sandwich.decode(latent[:, 0])).reshape(phrases.shape)
+    sure = np.abs(probability - 0.5) > 1e-4
+    assert sure.any()
+    np.testing.assert_array_equal(decoded[sure], (probability >= 0.5)[sure])
+    sampler = Sampler(sandwich, prior)
+    np.testing.assert_array_equal(sampler.restore(phrases), decoded)
+    np.testing.assert_array_equal(sampler.restore(phrases[-1:])[0], decoded[-1])
+    together = sampler.generate(CHUNK + 2, seed=5, temperature=1.0)
+    assert together.shape == (CHUNK + 2, 3, 4, 6, 5)
+    np.testing.assert_array_equal(sampler.generate(1, seed=5 + CHUNK, temperature=1.0)[0], together[CHUNK])
+    assert len({phrase.tobytes() for phrase in together}) > 1

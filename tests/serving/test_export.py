@@ -1,5 +1,6 @@
 """The contract of the SavedModel, in a process with neither Keras nor msw2."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.config import SMOKE
+from msw2.evaluation.sampling import PhraseFunctions
 from msw2.serving import export
-from msw2.serving.export import ExportError, check, example_inputs, export_run
+from msw2.serving.export import ExportError, check, example_inputs, export_run, signatures
 from msw2.training.runs import Run
 
 ROWS = 70
@@ -183,3 +186,15 @@ def test_a_flipped_cell_is_found(tmp_path, monkeypatch):
 def test_what_is_no_saved_model_is_one_sentence(tmp_path):
     with pytest.raises(ExportError, match="cannot be used in a session: "):
         export._ask(pathlib.Path(tmp_path), {})
+
+
+def test_a_model_of_whole_phrases_has_one_latent_vector_a_phrase():
+    config = dataclasses.replace(SMOKE, unit="phrase")
+    functions = PhraseFunctions(types.SimpleNamespace(config=config), None)
+    specs = {
+        name: [tuple(spec.shape) for spec in given] for name, (_, given) in signatures(functions).items()
+    }
+    assert specs[DECODE] == [(None, 1, 8)]
+    assert specs[ENCODE] == specs[RESTORE] == [(None, 4, 48, 84, 5)]
+    assert example_inputs(functions, 3)[DECODE]["latent"].shape == (3, 1, 8)
+    assert export._constants(Run(pathlib.Path(), config))["latent"] == [1, 8]

@@ -182,6 +182,12 @@ def test_a_write_that_fails_leaves_the_earlier_file(copy, config, monkeypatch):
     assert sorted(copy.path.rglob("*")) == files
 
 
+def test_copied_weights_are_those_of_the_other_part(copy):
+    copy.weights("piano_encoder").unlink()
+    copy.copy_weights("bass_encoder", "piano_encoder")
+    assert copy.weights("piano_encoder").read_bytes() == copy.weights("bass_encoder").read_bytes()
+
+
 def test_every_file_has_its_own_place(tmp_path, config):
     run = Run(tmp_path, config)
     stages = [f"{track}_{kind}" for track in TRACK_NAMES for kind in ("bvae", "refiner")] + ["mfg_vae"]

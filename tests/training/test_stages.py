@@ -369,7 +369,7 @@ def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, s
 
 
 def test_fewer_transpositions_rather_than_more_memory(monkeypatch, sandwich, store):
-    monkeypatch.setattr(stages, "MAX_FUSION_BARS", 50)  # 20 bars: two copies fit
+    monkeypatch.setattr(stages, "MAX_FUSION_UNITS", 50)  # 20 bars: two copies fit
     assert stages.encode_moments(sandwich, store, "train", copies=9).shape[:2] == (2, 10)
 
 
@@ -504,9 +504,7 @@ def test_a_store_of_another_grid_or_without_songs_is_refused(tmp_path, config, m
 
 def test_a_track_that_is_silent_everywhere_cannot_be_trained(tmp_path, monkeypatch, config, store):
     run = Run.create(tmp_path / "run", dataclasses.replace(config, silent_bars=0.0))
-    silent = np.zeros((0, 6), np.uint8)
-    monkeypatch.setattr(
-        pipeline, "load_bars", lambda *args, **kwargs: pipeline.PackedBars(silent, config.grid)
-    )
+    silent = pipeline.PackedUnits(np.zeros((0, 6), np.uint8), np.zeros(0, bool), config.grid)
+    monkeypatch.setattr(pipeline, "load_units", lambda *args, **kwargs: silent)
     with pytest.raises(RunError, match=rf"^the store {store.path} has no bars of bass to train on$"):
         stages.train_bvae(run, store, "bass")

@@ -1,0 +1,53 @@
+"""New training units from those that are there, in the graph: transposed, and mixed of two."""
+
+import tensorflow as tf
+
+
+def transpose(cells, shifts):
+    """Transposes units, each as far as it can go without losing a note.
+
+    Args:
+        cells: uint8 [unit, step, pitch] of 0 and 1.
+        shifts: int32 [unit], semitones up.
+    """
+    pitches = cells.shape[-1]
+    sounding = tf.reduce_max(cells, axis=1)
+    lowest = tf.argmax(sounding, axis=1, output_type=tf.int32)
+    highest = pitches - 1 - tf.argmax(sounding[:, ::-1], axis=1, output_type=tf.int32)
+    shifts = tf.clip_by_value(shifts, -lowest, pitches - 1 - highest)
+    source = tf.range(pitches)[None] - shifts[:, None]
+    moved = tf.gather(cells, tf.clip_by_value(source, 0, pitches - 1), axis=2, batch_dims=1)
+    inside = (source >= 0) & (source < pitches)
+    return moved * tf.cast(inside, moved.dtype)[:, None]
+
+
+def mix(cells, share, *, is_drum, beat: int, seed):
+    """Makes new units of two: of each mixed unit a part is replaced by that part of another one.
+
+    The other one is the unit before it in the batch that is of its kind (drums or not), for the first the last.
+    The part is all from a random beat on; on drums, in half of the cases, a random half of the instruments.
+
+    Args:
+        cells: uint8 [unit, step, pitch] of 0 and 1.
+        share: of the units to mix, 0..1.
+        is_drum: bool [unit], whether pitches are instruments.
+        beat: steps a beat.
+        seed: int64 [2], for stateless draws.
+    """
+    units, (steps, pitches) = tf.shape(cells)[0], cells.shape[1:]
+    draws = tf.random.stateless_uniform([3, units], seed=seed)
+    cut = beat * (1 + tf.cast(draws[0] * (steps // beat - 1), tf.int32))
+    replaced = tf.broadcast_to((tf.range(steps)[None] >= cut[:, None])[..., None], tf.shape(cells))
+    instruments = tf.random.stateless_uniform([units, 1, pitches], seed=seed + 1) < 0.5
+    replaced = tf.where((is_drum & (draws[1] < 0.5))[:, None, None], instruments, replaced)
+    replaced &= (draws[2] < share)[:, None, None]
+    return tf.where(replaced, tf.gather(cells, _before(is_drum)), cells)
+
+
+def _before(is_drum):
+    """Returns for each unit the index of the one before it that is of its kind; for the first, the last one."""
+    before = tf.range(tf.shape(is_drum)[0])
+    for kind in (is_drum, ~is_drum):
+        rows = tf.where(kind)
+        before = tf.tensor_scatter_nd_update(before, rows, tf.cast(tf.roll(rows[:, 0], 1, axis=0), tf.int32))
+    return before
