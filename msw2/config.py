@@ -13,6 +13,8 @@ CHOICES = {
     "sigma": ("log_variance", "multiplier"),
     "optimizer": ("rmsprop", "adam"),
     "schedule": ("constant", "cosine"),
+    "refine": ("notes", "bars", "none"),
+    "refine_output": ("sigmoid", "released", "deterministic", "stochastic"),
     "mfg_output": ("tanh", "linear"),
     "prior": ("gaussian", "parzen"),
 }
@@ -70,6 +72,11 @@ class Config:
         epsilon_std: standard deviation of epsilon.
         bvae_kl: weight of the KL term, which is averaged over batch and latent units.
         bvae_epochs: passes over the training units in stage 1.
+        refine: the refine network: `notes`: a perceptron for each step; `bars`: residual units on the whole unit;
+            `none`: the BVAE has the last word.
+        refine_output: of the refine network: `sigmoid`: probabilities; `released`: hard_sigmoid(ReLU(x)), never below
+            0.5, so that every cell is on; `deterministic` or `stochastic`: binary neurons (Dong and Yang 2018).
+            `sigmoid` is trained with binary cross-entropy, the others with squared error. With `none`: `sigmoid`.
         refine_epochs: passes over the training units for a refiner.
         refine_weight: weight of a sounding cell in a refiner's loss, beside 1 for a silent one.
         mfg_hidden: units of the MFG-VAE's LSTMs.
@@ -79,7 +86,8 @@ class Config:
         mfg_kl: weight of the MFG-VAE's KL term.
         mfg_epochs: passes over the training moments in stage 2.
         mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
-        refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing.
+        refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing. Not with the
+            `released` output; of no meaning where `refine` is `none`.
         prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each unit, or `parzen`:
             a Gaussian around each training phrase, shaped by its nearest phrases.
         prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
@@ -98,7 +106,8 @@ class Config:
         seed: seed of weights, order, sampling.
 
     Raises:
-        ValueError: where a field is out of its range; the message has field, value and range.
+        ValueError: where a field is out of its range, or two do not go together; the message has fields, values
+            and range.
     """
 
     bars: int
@@ -119,6 +128,8 @@ class Config:
     epsilon_std: float
     bvae_kl: float
     bvae_epochs: int
+    refine: str
+    refine_output: str
     refine_epochs: int
     refine_weight: float
     refine_residual: bool
@@ -160,7 +171,14 @@ class Config:
             if not (lowest <= value and (value < math.inf if highest is None else value <= highest)):
                 bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
                 raise ValueError(f"{name} {value!r} is out of range: {bounds}")
+        self._check_refine()
         _ = self.grid  # its own checks
+
+    def _check_refine(self):
+        if self.refine == "none" and self.refine_output != "sigmoid":
+            raise ValueError(f"refine 'none' goes with refine_output 'sigmoid', not {self.refine_output!r}")
+        if self.refine_output == "released" and self.refine_residual:
+            raise ValueError("refine_output 'released' does not go with refine_residual True")
 
     @property
     def grid(self) -> Grid:
@@ -207,6 +225,8 @@ PAPER = Config(
     epsilon_std=0.01,  # Section IV.A: "standard epsilon"
     bvae_kl=1.0,  # Eq. 6
     bvae_epochs=100,  # not stated; released: 100
+    refine="notes",  # Section V.B: "final refine network is selected to do multi-label classification in notes"
+    refine_output="sigmoid",  # Section III.A, Fig. 2
     refine_epochs=100,  # not stated; released: 100
     refine_weight=1.0,  # Eq. 4
     refine_residual=False,  # Fig. 2 leaves it open; released: from nothing

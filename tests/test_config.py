@@ -28,7 +28,10 @@ PAPER_FIELDS = {
     "epsilon_std": 0.01,
     "bvae_kl": 1.0,
     "bvae_epochs": 100,
+    "refine": "notes",
+    "refine_output": "sigmoid",
     "refine_epochs": 100,
+    "refine_residual": False,
     "mfg_hidden": 128,
     "mfg_latent": 128,
     "mfg_output": "tanh",
@@ -149,6 +152,12 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("sigma", "", "sigma '' is not one of log_variance, multiplier"),
         ("optimizer", "Adam", "optimizer 'Adam' is not one of rmsprop, adam"),
         ("mfg_output", "relu", "mfg_output 'relu' is not one of tanh, linear"),
+        ("refine", "songs", "refine 'songs' is not one of notes, bars, none"),
+        (
+            "refine_output",
+            "binary",
+            "refine_output 'binary' is not one of sigmoid, released, deterministic, stochastic",
+        ),
         ("prior", "flow", "prior 'flow' is not one of gaussian, parzen"),
         ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
         ("bvae_hidden", True, "bvae_hidden True is not of type int"),
@@ -166,6 +175,31 @@ def test_a_bad_value_is_refused_with_field_value_and_range(field, value, message
     with pytest.raises(ValueError) as refused:
         dataclasses.replace(PAPER, **{field: value})
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("output", ["released", "deterministic", "stochastic"])
+def test_without_a_refine_network_there_is_nothing_for_another_output_to_come_from(output):
+    with pytest.raises(
+        ValueError, match=rf"^refine 'none' goes with refine_output 'sigmoid', not '{output}'$"
+    ):
+        dataclasses.replace(PAPER, refine="none", refine_output=output)
+
+
+def test_the_released_output_corrects_nothing():
+    with pytest.raises(ValueError, match=r"^refine_output 'released' does not go with refine_residual True$"):
+        dataclasses.replace(TUNED, refine_output="released")
+
+
+def test_all_other_refine_networks_outputs_and_residuals_go_together():
+    for network in ("notes", "bars"):
+        for output in ("sigmoid", "deterministic", "stochastic"):
+            for residual in (False, True):
+                fields = {"refine": network, "refine_output": output, "refine_residual": residual}
+                assert set(fields.items()) <= set(
+                    dataclasses.asdict(Config(**dataclasses.asdict(PAPER) | fields)).items()
+                )
+        dataclasses.replace(PAPER, refine=network, refine_output="released")
+    dataclasses.replace(TUNED, refine="none")  # refine_residual is of no meaning there
 
 
 REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]

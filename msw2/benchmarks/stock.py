@@ -11,10 +11,10 @@ from keras import ops
 from msw2.config import Config
 from msw2.models import losses, refine
 from msw2.models.recurrent import GATES
-from msw2.models.sandwich import Parts
+from msw2.models.sandwich import Parts, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.training.optimizers import build_optimizer
-from msw2.training.stages import refine_loss
+from msw2.training.stages import refine_accuracy, refine_loss
 
 
 class Latent(keras.layers.Layer):
@@ -104,7 +104,9 @@ def build_parts(config: Config) -> Parts:
     for track in TRACK_NAMES:
         models[f"{track}_encoder"] = build_encoder(config, f"{track}_encoder")
         models[f"{track}_decoder"] = build_decoder(config, f"{track}_decoder")
-        models[f"{track}_refiner"] = refine.build_refiner(config, track)
+        models[f"{track}_refiner"] = refine.build_refiner(
+            config, track, seed=part_seed(config, f"{track}_refiner")
+        )
     return Parts(
         config, models | {"mfg_encoder": build_mfg_encoder(config), "mfg_decoder": build_mfg_decoder(config)}
     )
@@ -129,7 +131,10 @@ def refiner(config: Config, encoder: keras.Model, decoder: keras.Model, network:
     signed = keras.ops.tanh(0.5 * made) if config.likelihood == "bernoulli" else made
     model = keras.Model(encoder.input, network(signed))
     model.compile(
-        optimizer=keras.optimizers.Adam(), loss=refine_loss(config.refine_weight), jit_compile=False
+        optimizer=keras.optimizers.Adam(),
+        loss=refine_loss(config.refine_weight, config.refine_output),
+        metrics=[refine_accuracy()],
+        jit_compile=False,
     )
     return model
 

@@ -48,6 +48,8 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts) -> N
         train(command, [track for track in tracks if not run.has(*parts(track))])
     elif fit(run, store, tracks[0]):
         stage = f"{tracks[0]}_{kind}"
+        if not run.history(stage).exists():  # there was nothing to learn
+            return
         draw_curves(run.figure(stage), {f"{name} of {tracks[0]}": read_history(run.history(stage))})
     else:
         print(f"{tracks[0]}: the {name} is trained already")

@@ -50,7 +50,9 @@ def build_parts(config: Config, tracks=TRACK_NAMES, *, fused: bool | None = None
         track_index(track)
         builders[f"{track}_encoder"] = lambda t=track: bvae.build_encoder(config, t, fused=fused)
         builders[f"{track}_decoder"] = lambda t=track: bvae.build_decoder(config, t, fused=fused)
-        builders[f"{track}_refiner"] = lambda t=track: refine.build_refiner(config, t)
+        builders[f"{track}_refiner"] = lambda t=track: refine.build_refiner(
+            config, t, seed=part_seed(config, f"{t}_refiner")
+        )
     if tuple(tracks) == TRACK_NAMES:
         builders["mfg_encoder"] = lambda: mfg_vae.build_encoder(config, fused=fused)
         builders["mfg_decoder"] = lambda: mfg_vae.build_decoder(config, fused=fused)

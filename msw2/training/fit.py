@@ -4,6 +4,7 @@ import csv
 import pathlib
 import sys
 import time
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -120,7 +121,15 @@ class Progress(keras.callbacks.Callback):
 
 
 def fit(
-    model: keras.Model, batches, *, epochs: int, steps: int, validation, resume: Resume, label: str
+    model: keras.Model,
+    batches,
+    *,
+    epochs: int,
+    steps: int,
+    validation,
+    resume: Resume,
+    label: str,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains a compiled model to `epochs`, from where `resume` finds it.
 
@@ -132,6 +141,7 @@ def fit(
         validation: dataset for the validation loss, or None.
         resume: the state on disk.
         label: for the progress lines.
+        callbacks: besides those that keep the state and print.
     """
     first = resume.restore(model)
     if first >= epochs:
@@ -142,7 +152,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=steps,
         validation_data=validation,
-        callbacks=[resume, Progress(label, epochs)],
+        callbacks=[*callbacks, resume, Progress(label, epochs)],
         shuffle=False,  # the dataset is; Keras warns otherwise
         verbose=0,
     )

@@ -18,6 +18,7 @@ from msw2.models.sandwich import Parts, Sandwich, build_parts, fusion_vae, part_
 from msw2.music.files import replacing
 from msw2.music.tracks import TRACK_NAMES, track_index
 from msw2.music.transposition import transpose
+from msw2.training.annealing import SlopeAnnealing
 from msw2.training.fit import Resume, fit
 from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
@@ -26,6 +27,7 @@ from msw2.training.runs import Run, RunError, stage1_parts
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 MAX_FUSION_UNITS = 500_000  # stage 2 encodes fewer transpositions rather than more units than this
 ENCODE_PHRASES = 256  # phrases encoded at a time
+THRESHOLD = 0.5  # of a refiner's accuracy, as of the cells that `evaluation.sampling` makes of it
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
@@ -59,6 +61,8 @@ def train_bvae(run: Run, store: Store, track: str) -> bool:
 def train_refiner(run: Run, store: Store, track: str) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
+    Where `refine` is `none` there is nothing to train: a file without weights is written, and no history.
+
     Returns:
         False if the refiner was trained already.
 
@@ -73,11 +77,17 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
         return False
     config, parts = run.config, build_parts(run.config, [track])
     run.load_weights(parts, *stage1_parts(track))
-    refiner, units = parts.models[name], _units(run, store, "train", [track])
+    refiner = parts.models[name]
+    if config.refine == "none":
+        run.save_weights(refiner, name)
+        return True
+    units = _units(run, store, "train", [track])
     if config.transpose or config.mixed_bars or len(units) * config.unit_bars > MAX_MADE_BARS:
-        model = refine_view(parts, track)
+        model, annealing = refine_view(parts, track), [SlopeAnnealing(refiner)]
         compile_refiner(model, parts, name)
-        resume = _fit_units(run, store, model, [track], units, stage=name, epochs=config.refine_epochs)
+        resume = _fit_units(
+            run, store, model, [track], units, stage=name, epochs=config.refine_epochs, callbacks=annealing
+        )
     else:  # every epoch has the same units: what the BVAE makes of them is made once
         compile_refiner(refiner, parts, name)
         resume = _fit_made(run, store, parts, track, units)
@@ -155,10 +165,11 @@ def made_view(parts: Parts, track: str) -> keras.Model:
 
 def compile_refiner(model: keras.Model, parts: Parts, name: str) -> None:
     """Compiles a view for the training of the refiner `name` alone."""
-    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=refine_loss(parts.config.refine_weight))
+    loss = refine_loss(parts.config.refine_weight, parts.config.refine_output)
+    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=loss, metrics=[refine_accuracy()])
 
 
-def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None) -> None:
+def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None, metrics=None) -> None:
     """Sets which parts a stage trains, and compiles: Keras ignores, silently, a flag set after compiling.
 
     Args:
@@ -167,11 +178,12 @@ def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=
         parts: all parts of the view, and perhaps more.
         trained: names of the parts to train; all others are frozen.
         loss: for a model without a `compute_loss` of its own.
+        metrics: that the history also has.
     """
     for name, part in parts.models.items():
         part.trainable = name in trained
     # Recurrences are compiled already. XLA's products are slower than oneDNN's, and starting it takes seconds.
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
 
 
 def check_grid(run: Run, store: Store) -> None:
@@ -236,15 +248,32 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
     return moments
 
 
-def refine_loss(weight: float):
-    """Returns Eq. 4 against Eq. 3: mean binary cross-entropy of (bar + 1) / 2, sounding cells weighted."""
+def refine_loss(weight: float, output: str = "sigmoid"):
+    """Returns a refiner's loss against (bar + 1) / 2 (Eq. 3), a mean over cells, sounding ones weighted.
+
+    Args:
+        weight: of a sounding cell, beside 1 for a silent one.
+        output: `refine_output` of the config: binary cross-entropy (Eq. 4) for `sigmoid`, else squared error.
+            (What the history calls the loss of a refiner "in bars" also has the L2 of its kernels.)
+    """
 
     def loss(bar, probability):
         target = 0.5 * (bar + 1.0)
         weights = 1.0 + (weight - 1.0) * target
-        return ops.mean(weights * ops.binary_crossentropy(target, probability))
+        if output == "sigmoid":
+            return ops.mean(weights * ops.binary_crossentropy(target, probability))
+        return ops.mean(weights * ops.square(target - probability))
 
     return loss
+
+
+def refine_accuracy() -> keras.metrics.Metric:
+    """Returns the share of the cells, 0..1, that are right at the threshold of 0.5 (Fig. 7)."""
+
+    def right(bar, probability):
+        return ops.mean(ops.cast((bar > 0) == (probability >= THRESHOLD), "float32"), axis=(1, 2))
+
+    return keras.metrics.MeanMetricWrapper(right, name="accuracy")
 
 
 def _train_bvae(run: Run, store: Store, tracks: Sequence[str]) -> None:
@@ -295,7 +324,7 @@ def _epoch_units(run: Run, store: Store, tracks: Sequence[str]) -> int:
 
 
 def _fit_units(
-    run: Run, store: Store, model: keras.Model, tracks: Sequence[str], units, *, stage: str, epochs: int
+    run: Run, store: Store, model: keras.Model, tracks: Sequence[str], units, *, stage: str, epochs: int, callbacks=()
 ) -> Resume:
     """Fits a compiled view whose input and target are the units of some tracks."""
     config, resume = run.config, _resume(run, store, stage)
@@ -318,6 +347,7 @@ def _fit_units(
         validation=pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None,
         resume=resume,
         label=stage,
+        callbacks=callbacks,
     )
     return resume
 
@@ -341,6 +371,7 @@ def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.
         validation=decode(validation) if len(validation) else None,
         resume=resume,
         label=name,
+        callbacks=[SlopeAnnealing(parts.models[name])],
     )
     return resume
 

@@ -100,6 +100,12 @@ def test_parameter_counts():
     fusion = mfg_vae.build_encoder(RELEASED).count_params() + mfg_vae.build_decoder(RELEASED).count_params()
     assert fusion == 1_756_288
     assert build_refiner(RELEASED, "bass").count_params() == 524_884
+    # 7 units of 4 + 2,368 + 256 + 2,305, and the last batch normalisation
+    in_bars = build_refiner(dataclasses.replace(RELEASED, refine="bars"), "bass")
+    assert in_bars.count_params() == 34_535
+    assert sum(int(np.prod(w.shape)) for w in in_bars.trainable_weights) == 33_623
+    nothing = build_refiner(dataclasses.replace(RELEASED, refine="none"), "bass")
+    assert nothing.count_params() == 0
 
 
 def test_a_bvae_of_full_size_computes_what_keras_2_did(monkeypatch):

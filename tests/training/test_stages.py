@@ -12,10 +12,13 @@ import tensorflow as tf
 
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
+from msw2.models import refine
+from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
 from msw2.music.transposition import transpose
 from msw2.training import fit, stages
+from msw2.training.annealing import SlopeAnnealing
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import Run, RunError
 
@@ -287,6 +290,96 @@ def test_the_refiners_loss_is_the_mean_cross_entropy_of_what_sounds():
     assert float(stages.refine_loss(1.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
     expected = -(3 * math.log(0.8) + math.log(0.6)) / 2
     assert float(stages.refine_loss(3.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+
+    bar = np.array([[[1.0, -1.0]]])
+    for output in ("released", "deterministic", "stochastic"):
+        expected = (3 * 0.2**2 + 0.4**2) / 2
+        assert float(stages.refine_loss(3.0, output)(bar, probability)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_accuracy_is_the_share_of_cells_that_are_right_also_with_an_uneven_last_batch():
+    accuracy = stages.refine_accuracy()
+    bars = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]], [[-1.0] * 2] * 2], np.float32)
+    made = np.array([[[0.5, 0.49], [0.5, 0.6]], [[0.4, 0.4], [0.4, 0.9]], [[0.1] * 2] * 2], np.float32)
+    accuracy.update_state(bars[:2], made[:2])
+    accuracy.update_state(bars[2:], made[2:])
+    assert float(accuracy.result()) == pytest.approx((0.75 + 0.25 + 1) / 3)
+
+
+def with_stage_1_of(run, other):
+    """Gives a run the bass's BVAE of another."""
+    for part in ("bass_encoder", "bass_decoder"):
+        run.weights(part).parent.mkdir(exist_ok=True)
+        run.weights(part).write_bytes(other.weights(part).read_bytes())
+    return run
+
+
+@pytest.mark.parametrize("network", ["notes", "bars"])
+def test_a_refiner_with_binary_neurons_killed_and_started_again(  # noqa: PLR0917 - fixtures
+    tmp_path, monkeypatch, config, store, unbroken, recorded, network
+):
+    # Moving statistics, the slope, and the generator of the draws have to come back.
+    monkeypatch.setattr(refine, "UNITS", 1)
+    fields = {"refine": network, "refine_output": "stochastic", "refine_epochs": 4}
+    if network == "notes":  # and the other way to train it: the BVAE decodes once
+        fields |= {"transpose": 0, "mixed_bars": 0.0, "epsilon_std": 0.0}
+    config = dataclasses.replace(config, **fields, refine_residual=False)
+    runs = [with_stage_1_of(Run.create(tmp_path / name, config), unbroken) for name in ("whole", "halves")]
+    assert stages.train_refiner(runs[0], store, "bass")
+    assert moved(recorded) == {"bass_refiner"}
+    with monkeypatch.context() as patch:
+        kill_in_the_middle_of_epoch(patch, 2)
+        with pytest.raises(Killed):
+            stages.train_refiner(runs[1], store, "bass")
+    assert len(history(runs[1], "bass_refiner")) == 2
+    assert stages.train_refiner(runs[1], store, "bass")
+    whole, halves = (file_content(run.weights("bass_refiner")) for run in runs)
+    assert_same(whole, halves)
+    rows = [[{**row, "seconds": ""} for row in history(run, "bass_refiner")] for run in runs]
+    assert rows[0] == rows[1]
+    columns = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert set(rows[0][0]) == columns
+    refiner = recorded["parts"].models["bass_refiner"]
+    assert float(refiner.get_layer("neurons").slope) == pytest.approx(1.1**3, rel=1e-6)
+    assert 0 < float(rows[0][-1]["accuracy"]) < 1
+    if network == "notes":
+        return
+    unit = refiner.get_layer("unit_0")
+    for statistics in (unit.moving_mean, unit.normalise.moving_mean, refiner.get_layer("output").moving_mean):
+        assert np.abs(statistics).min() > 0
+
+
+def test_the_slope_follows_the_number_of_the_epoch():
+    bar = keras.Input((2, 3))
+    model = keras.Model(bar, BinaryNeurons(True, 1, name="neurons")(bar))
+    annealing = SlopeAnnealing(model)
+    for epoch, slope in ((0, 1.0), (1, 1.1), (5, 1.61051), (2, 1.21)):
+        annealing.on_epoch_begin(epoch)
+        assert float(model.get_layer("neurons").slope) == pytest.approx(slope, rel=1e-6)
+
+
+def test_where_the_bvae_has_the_last_word_nothing_is_trained(tmp_path, monkeypatch, config, store, unbroken):
+    run = with_stage_1_of(Run.create(tmp_path / "run", dataclasses.replace(config, refine="none")), unbroken)
+    monkeypatch.setattr(stages, "fit", None)
+    assert stages.train_refiner(run, store, "bass")
+    assert run.has("bass_refiner")
+    assert not run.history("bass_refiner").exists()
+    assert stages.train_refiner(run, store, "bass") is False
+    run.load_weights(build_parts(run.config, ["bass"]), "bass_refiner")
+
+
+def test_frozen_a_refiner_in_bars_keeps_its_statistics(monkeypatch, config):
+    monkeypatch.setattr(refine, "UNITS", 1)
+    parts = build_parts(dataclasses.replace(config, refine="bars"), ["bass"])
+    refiner = parts.models["bass_refiner"]
+    stages.compile_stage(
+        track_vae(parts, "bass"), build_optimizer(config, 100), parts, ["bass_encoder", "bass_decoder"]
+    )
+    before = refiner.get_weights()
+    assert refiner.trainable_weights == []
+    refiner(np.random.default_rng(0).uniform(-1, 1, (2, 8, 6)), training=True)
+    for a, b in zip(before, refiner.get_weights(), strict=True):
+        assert np.array_equal(a, b)
 
 
 @pytest.fixture(scope="module")
