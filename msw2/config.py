@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from msw2.music.grid import Grid
+from msw2.music.tracks import TRACKS
 
 CHOICES = {
     "gates": ("sigmoid", "hard_sigmoid"),
@@ -11,7 +12,8 @@ CHOICES = {
     "sigma": ("log_variance", "multiplier"),
     "optimizer": ("rmsprop", "adam"),
     "schedule": ("constant", "cosine"),
-    "mfg_output": ("tanh", "linear"),
+    "fusion": ("vrae", "concatenate", "project", "none"),
+    "mfg_output": ("tanh", "linear", "relu"),
     "prior": ("gaussian", "parzen"),
 }
 # field: (lowest, highest) allowed, both included; None where there is no bound
@@ -66,16 +68,24 @@ class Config:
         bvae_epochs: passes over the training bars in stage 1.
         refine_epochs: passes over the training bars for a refiner.
         refine_weight: weight of a sounding cell in a refiner's loss, beside 1 for a silent one.
-        mfg_hidden: units of the MFG-VAE's LSTMs.
-        mfg_latent: size of the MFG-VAE's latent vector, one for each bar.
-        mfg_output: `tanh`: the decoder ends in an LSTM, so moments come out in -1..1; `linear`: in a Dense.
-        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training bars.
+        fusion: what makes one latent vector of the five tracks' moments: `vrae`, an LSTM over the tracks
+            (strategy 3); `concatenate`, an MLP on the moments side by side (strategy 1); `project`, an MLP on
+            projections, of each track its own (strategy 2); `none`: the BVAEs' means side by side, without
+            weights, and generation draws each track by itself (the ablation).
+        mfg_hidden: units of the MFG-VAE's LSTMs; the MLPs have sizes of their own.
+        mfg_latent: size of the MFG-VAE's latent vector, one for each bar; see `fusion_latent`.
+        mfg_output: what the MFG-VAE's decoder ends in. `tanh`: an LSTM (of an MLP, a Dense), so that moments
+            come out in -1..1; `linear`: a Dense; `relu`: a Dense as released for strategy 1, so that negative
+            means cannot come out; not for `vrae`.
+        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training bars,
+            and makes such, which are then scaled back.
         mfg_kl: weight of the MFG-VAE's KL term.
         mfg_epochs: passes over the training moments in stage 2.
         mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
         refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing.
         prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each bar, or `parzen`:
-            a Gaussian around each training phrase, shaped by its nearest phrases.
+            a Gaussian around each training phrase, shaped by its nearest phrases; without fusion, around each
+            track of one.
         prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
         prior_neighbours: nearest phrases that shape a Gaussian of `parzen`.
         optimizer: `rmsprop` as Keras 2.1.6 computes it, or `adam`. (The refiner always uses Adam.)
@@ -90,7 +100,8 @@ class Config:
         seed: seed of weights, order, sampling.
 
     Raises:
-        ValueError: where a field is out of its range; the message has field, value and range.
+        ValueError: where a field is out of its range, or two do not go together; the message has field, value
+            and range.
     """
 
     bars: int
@@ -112,6 +123,7 @@ class Config:
     refine_epochs: int
     refine_weight: float
     refine_residual: bool
+    fusion: str
     mfg_hidden: int
     mfg_latent: int
     mfg_output: str
@@ -149,12 +161,21 @@ class Config:
             if not (lowest <= value and (value < math.inf if highest is None else value <= highest)):
                 bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
                 raise ValueError(f"{name} {value!r} is out of range: {bounds}")
+        if self.fusion == "vrae" and self.mfg_output == "relu":
+            raise ValueError(
+                "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear"
+            )
         _ = self.grid  # its own checks
 
     @property
     def grid(self) -> Grid:
         """The grid of the music."""
         return Grid(self.bars, self.steps, self.pitches, self.lowest_pitch, self.beat_resolution)
+
+    @property
+    def fusion_latent(self) -> int:
+        """Size of what stands for a bar of all tracks: `mfg_latent`, or without fusion five BVAE latents."""
+        return len(TRACKS) * self.bvae_latent if self.fusion == "none" else self.mfg_latent
 
 
 PAPER = Config(
@@ -177,6 +198,7 @@ PAPER = Config(
     refine_epochs=100,  # not stated; released: 100
     refine_weight=1.0,  # Eq. 4
     refine_residual=False,  # Fig. 2 leaves it open; released: from nothing
+    fusion="vrae",  # Section V.B: strategy 3 "is the best of the three"
     mfg_hidden=128,  # Section IV.A
     mfg_latent=128,  # Section IV.A
     mfg_output="tanh",  # not stated; released: the output of an LSTM

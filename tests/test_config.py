@@ -27,6 +27,7 @@ PAPER_FIELDS = {
     "bvae_kl": 1.0,
     "bvae_epochs": 100,
     "refine_epochs": 100,
+    "fusion": "vrae",
     "mfg_hidden": 128,
     "mfg_latent": 128,
     "mfg_output": "tanh",
@@ -92,7 +93,8 @@ def test_every_preset_keeps_the_papers_grid_and_tuned_the_papers_unit():
 
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
-    maths = ("gates", "likelihood", "sigma", "output_bias", "position", "mfg_output", "standardise", "prior")
+    maths = ("gates", "likelihood", "sigma", "output_bias", "position")
+    maths += ("fusion", "mfg_output", "standardise", "prior")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
     assert DEMO.bvae_epochs <= TUNED.bvae_epochs
@@ -128,7 +130,13 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("likelihood", "poisson", "likelihood 'poisson' is not one of gaussian, bernoulli"),
         ("sigma", "", "sigma '' is not one of log_variance, multiplier"),
         ("optimizer", "Adam", "optimizer 'Adam' is not one of rmsprop, adam"),
-        ("mfg_output", "relu", "mfg_output 'relu' is not one of tanh, linear"),
+        ("fusion", "cca", "fusion 'cca' is not one of vrae, concatenate, project, none"),
+        ("mfg_output", "elu", "mfg_output 'elu' is not one of tanh, linear, relu"),
+        (
+            "mfg_output",
+            "relu",
+            "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear",
+        ),
         ("prior", "flow", "prior 'flow' is not one of gaussian, parzen"),
         ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
         ("bvae_hidden", True, "bvae_hidden True is not of type int"),
@@ -146,6 +154,19 @@ def test_a_bad_value_is_refused_with_field_value_and_range(field, value, message
     with pytest.raises(ValueError) as refused:
         dataclasses.replace(PAPER, **{field: value})
     assert str(refused.value) == message
+
+
+def test_relu_is_for_the_perceptrons():
+    for fusion in ("concatenate", "project"):
+        changed = dataclasses.replace(PAPER, fusion=fusion, mfg_output="relu")
+        assert (changed.fusion, changed.mfg_output) == (fusion, "relu")
+
+
+def test_without_fusion_a_bar_is_as_large_as_its_five_tracks():
+    sizes = {
+        fusion: dataclasses.replace(PAPER, fusion=fusion).fusion_latent for fusion in config.CHOICES["fusion"]
+    }
+    assert sizes == {"vrae": 128, "concatenate": 128, "project": 128, "none": 320}
 
 
 REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]

@@ -94,7 +94,7 @@ class Sandwich:
     def encode(self, bars):
         """Maps bars to the means of the MFG-VAE, float32 [bar, MFG latent]."""
         moments = self.parts.models["mfg_encoder"](self.moments(bars))
-        return moments[:, : self.config.mfg_latent]
+        return moments[:, : self.config.fusion_latent]
 
     def decode(self, latent, *, refined: bool = True):
         """Maps MFG latents [bar, MFG latent] to probabilities [bar, step, pitch, track] (0..1).

@@ -37,12 +37,15 @@ def build_encoder(
     if bidirectional:
         backwards = LSTM(hidden, gates=gates, fused=fused, go_backwards=True, name="lstm_backwards")
         states = keras.layers.Concatenate(name="states")([states, backwards(sequences)])
+    return keras.Model(inputs, moments(states, latent), name=name)
+
+
+def moments(features, latent: int):
+    """Two linear Dense layers, `mean` and `s`: [batch, feature] to moments [batch, 2 x latent]."""
     # float32 whatever the policy: the KL takes an exponential of s
-    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(states)
-    s = keras.layers.Dense(latent, dtype="float32", name="s")(states)
-    return keras.Model(
-        inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name
-    )
+    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(features)
+    s = keras.layers.Dense(latent, dtype="float32", name="s")(features)
+    return keras.layers.Concatenate(dtype="float32", name="moments")([mean, s])
 
 
 def decode_states(

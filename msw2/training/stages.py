@@ -87,6 +87,9 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
 def train_fusion(run: Run, store: Store) -> bool:
     """Stage 2: the MFG-VAE on the moments of the frozen BVAEs, then the prior of its latents.
 
+    Without fusion there is nothing to train: weight files that hold nothing are written all the same, so that
+    every later step finds what it looks for, and the prior is that of the BVAEs' means.
+
     Returns:
         False if it was trained already.
 
@@ -99,38 +102,17 @@ def train_fusion(run: Run, store: Store) -> bool:
         return False
     config, parts = run.config, build_parts(run.config)
     run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
-    moments = encode_moments(Sandwich(parts), store, "train", copies=config.mfg_transpositions)
-    flat = moments.reshape(-1, *moments.shape[3:])
-    if config.standardise:
-        # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
-        deviation = np.maximum(flat.std(axis=0), 1e-2)
-        mfg_vae.set_statistics(
-            parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation
-        )
-    vae = fusion_vae(parts)
-    steps = -(-len(flat) // config.batch_size)
-    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
-    validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(
-        -1, *moments.shape[3:]
-    )
-    resume = _resume(run, store, "mfg_vae")
-    fit(
-        vae,
-        lambda first: _array_batches(
-            config, flat, flat, rows=len(flat), epochs=range(first, config.mfg_epochs)
-        ),
-        epochs=config.mfg_epochs,
-        steps=steps,
-        validation=(validation, validation) if len(validation) else None,
-        resume=resume,
-        label="mfg_vae",
-    )
+    trained = config.fusion != "none"
+    copies = config.mfg_transpositions if trained else 1
+    moments = encode_moments(Sandwich(parts), store, "train", copies=copies)
+    resume = _fit_fusion(run, store, parts, moments.reshape(-1, *moments.shape[3:])) if trained else None
     own_key = moments[0].reshape(-1, *moments.shape[3:])
-    latents = _posterior_means(parts, own_key).reshape(-1, config.bars, config.mfg_latent)
+    latents = _posterior_means(parts, own_key).reshape(-1, config.bars, config.fusion_latent)
     fit_prior(config, latents).save(run.prior)
     for name in names:
         run.save_weights(parts.models[name], name)
-    resume.finish()
+    if resume:
+        resume.finish()
     return True
 
 
@@ -315,6 +297,32 @@ def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.
     return resume
 
 
+def _fit_fusion(run: Run, store: Store, parts: Parts, moments: np.ndarray) -> Resume:
+    """Fits the MFG-VAE to moments, float32 [bar, track, 2 x BVAE latent], and to their scale."""
+    config, names = run.config, ("mfg_encoder", "mfg_decoder")
+    if config.standardise:
+        # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
+        deviation = np.maximum(moments.std(axis=0), 1e-2)
+        mfg_vae.set_statistics(*(parts.models[name] for name in names), moments.mean(axis=0), deviation)
+    vae, steps = fusion_vae(parts), -(-len(moments) // config.batch_size)
+    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
+    validation = encode_moments(Sandwich(parts), store, "validation", copies=1)
+    validation = validation.reshape(-1, *moments.shape[1:])
+    resume = _resume(run, store, "mfg_vae")
+    fit(
+        vae,
+        lambda first: _array_batches(
+            config, moments, moments, rows=len(moments), epochs=range(first, config.mfg_epochs)
+        ),
+        epochs=config.mfg_epochs,
+        steps=steps,
+        validation=(validation, validation) if len(validation) else None,
+        resume=resume,
+        label="mfg_vae",
+    )
+    return resume
+
+
 def _resume(run: Run, store: Store, stage: str) -> Resume:
     return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {_digest(store)}")
 
@@ -348,4 +356,4 @@ def _array_batches(
 def _posterior_means(parts: Parts, moments: np.ndarray) -> np.ndarray:
     encode = tf.function(parts.models["mfg_encoder"])
     batches = [encode(moments[i : i + 1024]) for i in range(0, len(moments), 1024)]
-    return np.concatenate(batches)[:, : parts.config.mfg_latent]
+    return np.concatenate(batches)[:, : parts.config.fusion_latent]

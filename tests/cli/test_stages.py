@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 import msw2
+from msw2.config import PAPER
 from msw2.data import packing
 from msw2.data.shards import ShardWriter
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
+from msw2.models.prior import Prior
+from msw2.models.sandwich import build_parts
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run
@@ -81,3 +84,17 @@ def test_stage_1_of_one_track(folder):
     assert run.has("bass_encoder", "bass_decoder")
     assert run.history("bass_bvae").read_text().count("\n") == 2
     assert run.figure("bass_bvae").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_stage_2_without_fusion_trains_nothing_and_says_so(folder):
+    sizes = {**dataclasses.asdict(GRID), "bvae_hidden": 5, "bvae_latent": 3, "bvae_epochs": 1}
+    config = dataclasses.replace(PAPER, **sizes, refine_epochs=1, fusion="none")
+    run = Run.create(folder / "unfused", config, preset="paper")
+    for name, model in build_parts(config).models.items():
+        if name.split("_")[0] != "mfg" and not name.endswith("refiner"):
+            run.save_weights(model, name)
+    done = command("stage2", "--run=unfused", "--fusion=none", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "without fusion there is no MFG-VAE to train: each track is drawn by itself\n"
+    assert Prior.load(run.prior).latent == 15
+    assert not run.figure("mfg_vae").exists()
