@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from msw2.music.grid import Grid
+from msw2.music.tracks import TRACKS
 
 CHOICES = {
     "encoder_states": ("last", "all"),
@@ -15,7 +16,8 @@ CHOICES = {
     "schedule": ("constant", "cosine"),
     "refine": ("notes", "bars", "none"),
     "refine_output": ("sigmoid", "released", "deterministic", "stochastic"),
-    "mfg_output": ("tanh", "linear"),
+    "fusion": ("vrae", "concatenate", "project", "none"),
+    "mfg_output": ("tanh", "linear", "relu"),
     "prior": ("gaussian", "parzen"),
 }
 # field: (lowest, highest) allowed, both included; None where there is no bound
@@ -79,17 +81,25 @@ class Config:
             `sigmoid` is trained with binary cross-entropy, the others with squared error. With `none`: `sigmoid`.
         refine_epochs: passes over the training units for a refiner.
         refine_weight: weight of a sounding cell in a refiner's loss, beside 1 for a silent one.
-        mfg_hidden: units of the MFG-VAE's LSTMs.
-        mfg_latent: size of the MFG-VAE's latent vector, one for each unit.
-        mfg_output: `tanh`: the decoder ends in an LSTM, so moments come out in -1..1; `linear`: in a Dense.
-        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training units.
+        fusion: what makes one latent vector of the five tracks' moments: `vrae`, an LSTM over the tracks
+            (strategy 3); `concatenate`, an MLP on the moments side by side (strategy 1); `project`, an MLP on
+            projections, of each track its own (strategy 2); `none`: the BVAEs' means side by side, without
+            weights, and generation draws each track by itself (the ablation).
+        mfg_hidden: units of the MFG-VAE's LSTMs; the MLPs have sizes of their own.
+        mfg_latent: size of the MFG-VAE's latent vector, one for each unit; see `fusion_latent`.
+        mfg_output: what the MFG-VAE's decoder ends in. `tanh`: an LSTM (of an MLP, a Dense), so that moments
+            come out in -1..1; `linear`: a Dense; `relu`: a Dense as released for strategy 1, so that negative
+            means cannot come out; not for `vrae`.
+        standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training units,
+            and makes such, which are then scaled back.
         mfg_kl: weight of the MFG-VAE's KL term.
         mfg_epochs: passes over the training moments in stage 2.
         mfg_transpositions: how many transpositions of each training phrase are encoded for stage 2.
         refine_residual: whether a refiner corrects the BVAE's opinion, or forms its own from nothing. Not with the
             `released` output; of no meaning where `refine` is `none`.
         prior: what generation draws the MFG latents from: `gaussian` N(0, prior_std^2) for each unit, or `parzen`:
-            a Gaussian around each training phrase, shaped by its nearest phrases.
+            a Gaussian around each training phrase, shaped by its nearest phrases; without fusion, around each
+            track of one.
         prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
         prior_neighbours: nearest phrases that shape a Gaussian of `parzen`.
         optimizer: `rmsprop` as Keras 2.1.6 computes it, or `adam`. (The refiner always uses Adam.)
@@ -98,8 +108,8 @@ class Config:
         clip_norm: largest norm of a gradient (0: not clipped).
         batch_size: units a step.
         train_bars: bars of each track that are trained on (0: all), rounded up to whole units.
-        epoch_bars: bars an epoch of a BVAE or a refiner (0: as many as are trained on), rounded up likewise. State
-            is kept, and the loss is measured, between epochs.
+        epoch_bars: bars an epoch, of every stage (0: as many as are trained on), rounded up likewise. State is
+            kept, and the loss is measured, between epochs.
         transpose: largest random transposition of the pitched tracks in training, semitones up or down.
         mixed_bars: share of the units in a training batch of a BVAE that are put together of two.
         silent_bars: share of a track's silent units that its BVAE and refiner are trained on.
@@ -133,6 +143,7 @@ class Config:
     refine_epochs: int
     refine_weight: float
     refine_residual: bool
+    fusion: str
     mfg_hidden: int
     mfg_latent: int
     mfg_output: str
@@ -172,6 +183,10 @@ class Config:
                 bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
                 raise ValueError(f"{name} {value!r} is out of range: {bounds}")
         self._check_refine()
+        if self.fusion == "vrae" and self.mfg_output == "relu":
+            raise ValueError(
+                "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear"
+            )
         _ = self.grid  # its own checks
 
     def _check_refine(self):
@@ -205,6 +220,11 @@ class Config:
         """Units of each track that are trained on (0: all)."""
         return -(-self.train_bars // self.unit_bars)
 
+    @property
+    def fusion_latent(self) -> int:
+        """Size of what stands for a unit of all tracks: `mfg_latent`, or without fusion five BVAE latents."""
+        return len(TRACKS) * self.bvae_latent if self.fusion == "none" else self.mfg_latent
+
 
 PAPER = Config(
     bars=4,  # Section IV.A: "four consecutive bars"
@@ -230,6 +250,7 @@ PAPER = Config(
     refine_epochs=100,  # not stated; released: 100
     refine_weight=1.0,  # Eq. 4
     refine_residual=False,  # Fig. 2 leaves it open; released: from nothing
+    fusion="vrae",  # Section V.B: strategy 3 "is the best of the three"
     mfg_hidden=128,  # Section IV.A
     mfg_latent=128,  # Section IV.A
     mfg_output="tanh",  # not stated; released: the output of an LSTM
@@ -291,7 +312,6 @@ TUNED = dataclasses.replace(
     mfg_output="linear",
     standardise=True,
     mfg_kl=0.0,
-    mfg_epochs=100,
     mfg_transpositions=12,
     # The latents that the encoder makes are not N(0, 1), nor a few Gaussians: between them is mostly silence.
     prior="parzen",
@@ -299,13 +319,20 @@ TUNED = dataclasses.replace(
     # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
     train_bars=0,
     transpose=6,
+    # A thousand steps, whatever the store: 20 of them learn songs never heard nearly as well as those heard.
+    epoch_bars=32_000,
+    bvae_epochs=20,
+    refine_epochs=2,
+    mfg_epochs=30,
     # Held-out bars are new combinations of known parts; so are these, and a BVAE cannot learn them by heart.
     mixed_bars=0.2,
     # Most bars of piano or strings are silent; one in ten is enough to learn silence.
     silent_bars=0.1,
 )
 
-DEMO = dataclasses.replace(TUNED, bvae_epochs=22, refine_epochs=1, mfg_epochs=8, mfg_transpositions=6)
+DEMO = dataclasses.replace(
+    TUNED, epoch_bars=0, bvae_epochs=22, refine_epochs=1, mfg_epochs=8, mfg_transpositions=6
+)
 
 SMOKE = dataclasses.replace(
     TUNED,
@@ -314,6 +341,7 @@ SMOKE = dataclasses.replace(
     mfg_hidden=16,
     mfg_latent=8,
     prior_neighbours=2,
+    epoch_bars=0,
     bvae_epochs=2,
     refine_epochs=1,
     mfg_epochs=2,

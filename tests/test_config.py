@@ -32,6 +32,7 @@ PAPER_FIELDS = {
     "refine_output": "sigmoid",
     "refine_epochs": 100,
     "refine_residual": False,
+    "fusion": "vrae",
     "mfg_hidden": 128,
     "mfg_latent": 128,
     "mfg_output": "tanh",
@@ -113,7 +114,8 @@ def test_what_a_bvae_reads(unit, train_bars, expected):
 
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
-    maths = ("gates", "likelihood", "sigma", "output_bias", "position", "mfg_output", "standardise", "prior")
+    maths = ("gates", "likelihood", "sigma", "output_bias", "position")
+    maths += ("fusion", "mfg_output", "standardise", "prior")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
     assert DEMO.bvae_epochs <= TUNED.bvae_epochs
@@ -151,12 +153,18 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("likelihood", "poisson", "likelihood 'poisson' is not one of gaussian, bernoulli"),
         ("sigma", "", "sigma '' is not one of log_variance, multiplier"),
         ("optimizer", "Adam", "optimizer 'Adam' is not one of rmsprop, adam"),
-        ("mfg_output", "relu", "mfg_output 'relu' is not one of tanh, linear"),
         ("refine", "songs", "refine 'songs' is not one of notes, bars, none"),
         (
             "refine_output",
             "binary",
             "refine_output 'binary' is not one of sigmoid, released, deterministic, stochastic",
+        ),
+        ("fusion", "cca", "fusion 'cca' is not one of vrae, concatenate, project, none"),
+        ("mfg_output", "elu", "mfg_output 'elu' is not one of tanh, linear, relu"),
+        (
+            "mfg_output",
+            "relu",
+            "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear",
         ),
         ("prior", "flow", "prior 'flow' is not one of gaussian, parzen"),
         ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
@@ -200,6 +208,19 @@ def test_all_other_refine_networks_outputs_and_residuals_go_together():
                 )
         dataclasses.replace(PAPER, refine=network, refine_output="released")
     dataclasses.replace(TUNED, refine="none")  # refine_residual is of no meaning there
+
+
+def test_relu_is_for_the_perceptrons():
+    for fusion in ("concatenate", "project"):
+        changed = dataclasses.replace(PAPER, fusion=fusion, mfg_output="relu")
+        assert (changed.fusion, changed.mfg_output) == (fusion, "relu")
+
+
+def test_without_fusion_a_bar_is_as_large_as_its_five_tracks():
+    sizes = {
+        fusion: dataclasses.replace(PAPER, fusion=fusion).fusion_latent for fusion in config.CHOICES["fusion"]
+    }
+    assert sizes == {"vrae": 128, "concatenate": 128, "project": 128, "none": 320}
 
 
 REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]

@@ -64,7 +64,7 @@ def serve(job: dict):
 
 def random_prior(config: Config) -> Prior:
     """Returns the prior that is fitted to random latents: what it costs does not depend on them."""
-    shape = (POINTS, config.units, config.mfg_latent)
+    shape = (POINTS, config.units, config.fusion_latent)
     return fit_prior(config, np.random.default_rng(0).standard_normal(shape, np.float32))
 
 

@@ -79,7 +79,13 @@ def build_decoder(config: Config, name: str = "decoder") -> keras.Model:
 
 
 def build_mfg_encoder(config: Config) -> keras.Model:
-    """Returns the MFG-VAE's encoder: moments of the tracks [batch, track, 2 x BVAE latent] to its own."""
+    """Returns the MFG-VAE's encoder: moments of the tracks [batch, track, 2 x BVAE latent] to its own.
+
+    Raises:
+        ValueError: for a fusion without a recurrence: that is of stock layers already.
+    """
+    if config.fusion != "vrae":
+        raise ValueError(f"the stock MFG-VAE is of fusion vrae, not {config.fusion}")
     band = keras.Input((len(TRACKS), 2 * config.bvae_latent))
     scaled = _scale(config)(band) if config.standardise else band
     states = keras.layers.LSTM(config.mfg_hidden, recurrent_activation=GATES[config.gates])(scaled)

@@ -12,6 +12,7 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
+from msw2.config import Config
 from msw2.data.pipeline import packed_phrases
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import novelty
@@ -62,7 +63,7 @@ def main() -> None:
     )
     evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
     sought = {"MSG2": rows["MSG2"], DATASET: unheard[: values.phrases]}
-    evaluation = _with_novelty(evaluation, sought, store, values.novelty_phrases)
+    evaluation = _with_novelty(evaluation, sought, store, run.config, values.novelty_phrases)
     table, measured = write_reports(
         run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
     )
@@ -82,14 +83,14 @@ def _phrases(store: Store, split: str, limit: int) -> np.ndarray:
 
 
 def _with_novelty(
-    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, limit: int
+    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, config: Config, limit: int
 ) -> Evaluation:
-    """Adds the distances of named phrases to at most `limit` training phrases (0: all), spread evenly."""
-    count = store.count("train")
+    """Adds the distances of named phrases to at most `limit` phrases (0: all) of those that were trained on."""
+    count = min(store.count("train"), -(-config.train_bars // config.bars) or store.count("train"))
     limit = min(limit or count, count)
     if limit < count:
-        print(f"copies are sought in {limit:,} of {count:,} phrases of train")
-    batches = packed_phrases(store, "train", batch_size=novelty.BATCH)
+        print(f"copies are sought in {limit:,} of {count:,} training phrases")
+    batches = packed_phrases(store, "train", batch_size=novelty.BATCH, limit=count)
     nearest = novelty.nearest(
         np.concatenate(list(sought.values())), novelty.evenly(batches, count, limit), store.grid
     )

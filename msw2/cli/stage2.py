@@ -15,10 +15,12 @@ def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
     options.set_up_device()
     store, run = options.open_store(), options.training_run()  # the run last: what is refused makes none
-    if train_fusion(run, store):
-        draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
-    else:
+    if not train_fusion(run, store):
         print("the MFG-VAE is trained already")
+    elif run.config.fusion == "none":
+        print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
+    else:
+        draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
 
 
 if __name__ == "__main__":

@@ -107,10 +107,13 @@ def load_units(
     return PackedUnits(bits, np.full(len(bits), is_drum), grid, unit_bars)
 
 
-def packed_phrases(store: Store, split: str, *, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields all phrases of a split, in order, as `packing.pack` has them: uint8 [phrase, track, byte]."""
+def packed_phrases(
+    store: Store, split: str, *, batch_size: int, limit: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yields the first `limit` phrases of a split, or all, as `packing.pack` has them: uint8 [phrase, track, byte]."""
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in TRACK_NAMES}
-    for records in tf.data.TFRecordDataset(store.files(split)).batch(batch_size).prefetch(1):
+    count = -1 if limit is None else limit  # TensorFlow's word for all
+    for records in tf.data.TFRecordDataset(store.files(split)).take(count).batch(batch_size).prefetch(1):
         raw = tf.io.parse_example(records, spec)
         rows = [np.frombuffer(b"".join(raw[name].numpy()), np.uint8) for name in TRACK_NAMES]
         yield np.stack([row.reshape(records.shape[0], -1) for row in rows], axis=1)

@@ -48,7 +48,7 @@ class PhraseFunctions:
     @property
     def latent_shape(self) -> tuple[int, int]:
         """(units, MFG latent) of a phrase's latents."""
-        return (self.config.units, self.config.mfg_latent)
+        return (self.config.units, self.config.fusion_latent)
 
     def generate(self, seed, temperature, *, refined: bool = True):
         """Maps seeds, int64 [phrase], and temperatures, float32 [phrase], to pianorolls."""
@@ -80,7 +80,7 @@ class PhraseFunctions:
         return tf.reshape(self._sandwich.encode(units), [-1, *self.latent_shape])
 
     def _decode(self, latent, refined: bool):
-        units = tf.reshape(latent, [-1, self.config.mfg_latent])
+        units = tf.reshape(latent, [-1, self.config.fusion_latent])
         probability = self._sandwich.decode(units, refined=refined)
         return tf.reshape(probability >= THRESHOLD, [-1, *self.phrase_shape])
 

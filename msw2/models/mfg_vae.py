@@ -1,53 +1,65 @@
-"""MFG-VAE, fusion strategy 3: a VRAE over the tracks, on the moments of their BVAEs (Section III.B)."""
+"""MFG-VAE: the moments of the five tracks' BVAEs fused into one latent vector and back (Section III.B).
+
+`Config.fusion` chooses the strategy: `vrae`, strategy 3, is here; `concatenate` and `project`, strategies 1 and 2, are
+in `fusion_mlp`; `none` is the paper's ablation without fusion, two models without weights.
+"""
 
 import keras
+from keras import ops
 
 from msw2.config import Config
-from msw2.models import losses, vrae
+from msw2.models import fusion_mlp, losses, vrae
 from msw2.models.layers import Sampling, Standardise
 from msw2.models.recurrent import LSTM
 from msw2.music.tracks import TRACKS
 
 
 def build_encoder(config: Config, *, fused: bool | None = None) -> keras.Model:
-    """Returns the model from moments [batch, track, 2 x BVAE latent] to moments [batch, 2 x MFG latent]."""
+    """Returns the model from moments [batch, track, 2 x BVAE latent] to moments [batch, 2 x `fusion_latent`].
+
+    Without fusion the latter are the tracks' means side by side, then their s.
+    """
     band = keras.Input((len(TRACKS), 2 * config.bvae_latent), name="band")
-    return vrae.build_encoder(
-        band,
-        Standardise(name="standardise")(band) if config.standardise else band,
-        hidden=config.mfg_hidden,
-        latent=config.mfg_latent,
-        gates=config.gates,
-        states="last",
-        fused=fused,
-        name="mfg_encoder",
-    )
+    if config.fusion == "none":
+        return keras.Model(band, _side_by_side(config, band), name="mfg_encoder")
+    scaled = Standardise(name="standardise")(band) if config.standardise else band
+    if config.fusion == "vrae":
+        return vrae.build_encoder(
+            band,
+            scaled,
+            hidden=config.mfg_hidden,
+            latent=config.mfg_latent,
+            gates=config.gates,
+            states="last",
+            fused=fused,
+            name="mfg_encoder",
+        )
+    concatenated = config.fusion == "concatenate"
+    encode = fusion_mlp.encode_concatenated if concatenated else fusion_mlp.encode_projected
+    return keras.Model(band, vrae.moments(encode(scaled), config.mfg_latent), name="mfg_encoder")
 
 
 def build_decoder(config: Config, *, fused: bool | None = None) -> keras.Model:
-    """Returns the model from a latent vector [batch, MFG latent] to moments [batch, track, 2 x BVAE latent]."""
-    latent = keras.Input((config.mfg_latent,), name="latent")
-    states = vrae.decode_states(
-        latent,
-        steps=len(TRACKS),
-        hidden=config.mfg_hidden,
-        gates=config.gates,
-        beat_resolution=None,
-        fused=fused,
-    )
-    width = 2 * config.bvae_latent
-    if config.mfg_output == "tanh":
-        output = LSTM(width, gates=config.gates, fused=fused, return_sequences=True, name="output")
+    """Returns the model from latent vectors [batch, `fusion_latent`] to moments [batch, track, 2 x BVAE latent].
+
+    Without fusion the latter are the means that the vector is made of, exactly, and s of zero.
+    """
+    latent = keras.Input((config.fusion_latent,), name="latent")
+    if config.fusion == "none":
+        return keras.Model(latent, _apart(config, latent), name="mfg_decoder")
+    if config.fusion == "vrae":
+        moments = _decode_tracks(config, latent, fused)
+    elif config.fusion == "concatenate":
+        moments = fusion_mlp.decode_concatenated(config, latent)
     else:
-        output = keras.layers.Dense(width, dtype="float32", name="output")
-    moments = keras.layers.Activation("linear", dtype="float32", name="band")(output(states))
+        moments = fusion_mlp.decode_projected(config, latent)
     if config.standardise:
         moments = Standardise(inverse=True, name="unstandardise")(moments)
     return keras.Model(latent, moments, name="mfg_decoder")
 
 
 def build_mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model, *, seed: int) -> vrae.VRAE:
-    """Returns the VAE of stage 2 over an encoder and a decoder.
+    """Returns the VAE of stage 2 over an encoder and a decoder; without fusion there is nothing to train.
 
     Its loss compares moments as the network sees them: scaled, where `config.standardise`.
     """
@@ -73,3 +85,34 @@ def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) 
     """Tells both ends of a standardising MFG-VAE the scale of the moments, float [track, 2 x latent]."""
     encoder.get_layer("standardise").set_statistics(mean, deviation)
     decoder.get_layer("unstandardise").set_statistics(mean, deviation)
+
+
+def _decode_tracks(config: Config, latent, fused: bool | None):
+    """Strategy 3: an LSTM over the tracks, and what `mfg_output` says on each of its states."""
+    states = vrae.decode_states(
+        latent,
+        steps=len(TRACKS),
+        hidden=config.mfg_hidden,
+        gates=config.gates,
+        beat_resolution=None,
+        fused=fused,
+    )
+    width = 2 * config.bvae_latent
+    if config.mfg_output == "tanh":
+        output = LSTM(width, gates=config.gates, fused=fused, return_sequences=True, name="output")
+    else:
+        output = keras.layers.Dense(width, dtype="float32", name="output")
+    return keras.layers.Activation("linear", dtype="float32", name="band")(output(states))
+
+
+def _side_by_side(config: Config, band):
+    """Maps moments [batch, track, 2 x BVAE latent] to those of all tracks: five means, then five s."""
+    # Operations, not layers: under a half-precision policy a layer would round the means.
+    means, s = ops.split(band, 2, axis=-1)
+    return ops.concatenate([ops.reshape(x, (-1, config.fusion_latent)) for x in (means, s)], axis=-1)
+
+
+def _apart(config: Config, latent):
+    """Maps five means side by side to moments [batch, track, 2 x BVAE latent] of these means and s = 0."""
+    means = ops.reshape(latent, (-1, len(TRACKS), config.bvae_latent))
+    return ops.concatenate([means, ops.zeros_like(means)], axis=-1)

@@ -10,7 +10,10 @@ from msw2.music.files import replacing
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prior:
-    """A mixture of equally likely Gaussians over the latents of a phrase, its units side by side.
+    """A mixture of equally likely Gaussians over the latents of a phrase, its units side by side; or several.
+
+    Several where there is no fusion: the latent vector of a unit then is cut into groups of one size, the tracks',
+    and each group is drawn from a mixture of its own, whatever the others are. Of each mixture:
 
     x = p_k + temperature * (spread / sqrt(m) * sum_j w_j (p_kj - p_k) + noise * e), with k drawn uniformly,
     p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I): manifold Parzen windows (Vincent and Bengio
@@ -19,9 +22,9 @@ class Prior:
 
     Attributes:
         units: latent vectors a phrase.
-        latent: size of the MFG-VAE's latent vector; units x latent = `size`.
-        points: float32 [point, size].
-        neighbours: int32 [point, m], indices of points.
+        latent: size of a unit's latent vector, all groups; units x latent / groups = `size`.
+        points: float32 [group, point, size].
+        neighbours: int32 [group, point, m], indices of points of the same group.
         spread: width of a Gaussian in units of the distance to the neighbours.
         noise: standard deviation of the isotropic part.
     """
@@ -36,8 +39,8 @@ class Prior:
     @classmethod
     def isotropic(cls, units: int, latent: int, deviation: float) -> "Prior":
         """Returns N(0, deviation^2) for every unit by itself."""
-        nothing = np.zeros((1, 0), np.int32)
-        return cls(units, latent, np.zeros((1, units * latent), np.float32), nothing, 0.0, deviation)
+        nothing = np.zeros((1, 1, 0), np.int32)
+        return cls(units, latent, np.zeros((1, 1, units * latent), np.float32), nothing, 0.0, deviation)
 
     def sample(self, seeds, temperatures):
         """Draws one phrase a seed, in the graph; the same seed gives the same latents in any batch.
@@ -51,15 +54,24 @@ class Prior:
         """
         import tensorflow as tf  # noqa: PLC0415 - Keras's other backends have no stateless draw for each row
 
-        count, size = self.points.shape
-        points, neighbours = tf.constant(self.points), tf.constant(self.neighbours)
+        groups = [self._draw(group, seeds, temperatures) for group in range(len(self.points))]
+        return tf.concat(groups, axis=-1)
+
+    def _draw(self, group: int, seeds, temperatures):
+        """Draws one group of phrases, float32 [phrase, unit, latent / groups]; arguments as for `sample`."""
+        import tensorflow as tf  # noqa: PLC0415 - as above
+
+        count, size = self.points.shape[1:]
+        points, neighbours = tf.constant(self.points[group]), tf.constant(self.neighbours[group])
 
         def draw(seed):
-            # One stream for each purpose, so that no two share numbers.
-            chosen = tf.random.stateless_uniform([], tf.stack([seed, 0]), 0, count, tf.int32)
-            weights = tf.random.stateless_normal([neighbours.shape[1]], tf.stack([seed, 1]))
-            isotropic = tf.random.stateless_normal([size], tf.stack([seed, 2]))
-            return chosen, weights, isotropic
+            # One stream for each purpose of each group, so that no two share numbers.
+            chosen, weights, isotropic = (tf.stack([seed, 3 * group + purpose]) for purpose in range(3))
+            return (
+                tf.random.stateless_uniform([], chosen, 0, count, tf.int32),
+                tf.random.stateless_normal([neighbours.shape[1]], weights),
+                tf.random.stateless_normal([size], isotropic),
+            )
 
         chosen, weights, isotropic = tf.map_fn(
             draw, seeds, fn_output_signature=(tf.int32, tf.float32, tf.float32)
@@ -68,7 +80,8 @@ class Prior:
         directions = tf.gather(points, tf.gather(neighbours, chosen)) - middle[:, None]
         scale = self.spread / max(neighbours.shape[1], 1) ** 0.5
         moved = scale * tf.einsum("nm,nmi->ni", weights, directions) + self.noise * isotropic
-        return tf.reshape(middle + temperatures[:, None] * moved, [-1, self.units, self.latent])
+        moved = middle + temperatures[:, None] * moved
+        return tf.reshape(moved, [-1, self.units, size // self.units])
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the prior as `.npz`, whole or not at all."""

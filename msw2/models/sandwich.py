@@ -97,7 +97,7 @@ class Sandwich:
     def encode(self, units):
         """Maps units to the means of the MFG-VAE, float32 [unit, MFG latent]."""
         moments = self.parts.models["mfg_encoder"](self.moments(units))
-        return moments[:, : self.config.mfg_latent]
+        return moments[:, : self.config.fusion_latent]
 
     def decode(self, latent, *, refined: bool = True):
         """Maps MFG latents [unit, MFG latent] to probabilities [unit, step, pitch, track] (0..1).

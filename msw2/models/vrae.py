@@ -36,12 +36,15 @@ def build_encoder(
     state = LSTM(hidden, gates=gates, fused=fused, return_sequences=states == "all", name="lstm")(sequences)
     if states == "all":
         state = keras.layers.Flatten(name="states")(state)
+    return keras.Model(inputs, moments(state, latent), name=name)
+
+
+def moments(features, latent: int):
+    """Two linear Dense layers, `mean` and `s`: [batch, feature] to moments [batch, 2 x latent]."""
     # float32 whatever the policy: the KL takes an exponential of s
-    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(state)
-    s = keras.layers.Dense(latent, dtype="float32", name="s")(state)
-    return keras.Model(
-        inputs, keras.layers.Concatenate(dtype="float32", name="moments")([mean, s]), name=name
-    )
+    mean = keras.layers.Dense(latent, dtype="float32", name="mean")(features)
+    s = keras.layers.Dense(latent, dtype="float32", name="s")(features)
+    return keras.layers.Concatenate(dtype="float32", name="moments")([mean, s])
 
 
 def decode_states(

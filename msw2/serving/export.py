@@ -169,7 +169,7 @@ def _constants(run: Run) -> dict:
         "grid": {name: getattr(grid, name) for name in grid.__dataclass_fields__},
         "tracks": [{"name": t.name, "program": t.program, "is_drum": t.is_drum} for t in TRACKS],
         "tempo": DEFAULT_TEMPO,
-        "latent": [run.config.units, run.config.mfg_latent],
+        "latent": [run.config.units, run.config.fusion_latent],
     }
 
 

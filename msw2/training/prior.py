@@ -5,15 +5,16 @@ from sklearn.neighbors import NearestNeighbors
 
 from msw2.config import Config
 from msw2.models.prior import Prior
+from msw2.music.tracks import TRACKS
 
 MAX_POINTS = 4096  # phrases: 8 MB of latents of the default size, which every SavedModel carries
 
 
 def fit_prior(config: Config, latents: np.ndarray) -> Prior:
-    """Fits the prior to the latents of training phrases.
+    """Fits the prior to the latents of training phrases; without fusion, to each track's by themselves.
 
     Args:
-        config: kind of the prior, its width, neighbours, seed.
+        config: kind of the prior, its width, neighbours, seed; whether there is fusion.
         latents: float32 [phrase, unit, latent], posterior means. Of more than `MAX_POINTS` phrases, that
             many drawn at random are kept.
     """
@@ -26,8 +27,35 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
             np.sort(np.random.default_rng(config.seed).choice(phrases, MAX_POINTS, replace=False))
         ]
     points = np.unique(points, axis=0)  # a phrase that is repeated would be all its own neighbours
-    count = min(config.prior_neighbours, len(points) - 1)
+    groups = len(TRACKS) if config.fusion == "none" else 1
+    points = points.reshape(len(points), units, groups, latent // groups)
+    points = np.moveaxis(points, 2, 0).reshape(groups, len(points), -1)
+    nearest = [_nearest_others(group, config.prior_neighbours) for group in points]
+    neighbours = _widened(nearest)
+    return Prior(units, latent, points, neighbours, config.prior_std if neighbours.size else 0.0, 0.0)
+
+
+def _nearest_others(points: np.ndarray, wanted: int) -> np.ndarray:
+    """Returns the indices of each point's nearest among those that differ from it, int32 [point, m].
+
+    m is `wanted`, or as many others as there are. Phrases that differ may have a track in common, of silence
+    most often: such points stay, as often as they come, but are no neighbours of one another.
+    """
+    distinct, first, which = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    count = min(wanted, len(distinct) - 1)
     if not count:
-        return Prior(units, latent, points, np.zeros((1, 0), np.int32), 0.0, 0.0)
-    nearest = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(return_distance=False)
-    return Prior(units, latent, points, nearest.astype(np.int32), config.prior_std, 0.0)
+        return np.zeros((len(points), 0), np.int32)
+    nearest = NearestNeighbors(n_neighbors=count).fit(distinct).kneighbors(return_distance=False)
+    return first[nearest[which.reshape(-1)]].astype(np.int32)
+
+
+def _widened(neighbours: list[np.ndarray]) -> np.ndarray:
+    """Stacks groups to [group, point, m]; where one has fewer, a point is a neighbour of its own: no direction."""
+    widest = max(found.shape[1] for found in neighbours)
+    own = np.arange(len(neighbours[0]), dtype=np.int32)[:, None]
+    return np.stack(
+        [
+            np.concatenate([found, np.repeat(own, widest - found.shape[1], axis=1)], axis=1)
+            for found in neighbours
+        ]
+    )

@@ -25,7 +25,8 @@ from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, RunError, stage1_parts
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
-MAX_FUSION_UNITS = 500_000  # stage 2 encodes fewer transpositions rather than more units than this
+MAX_FUSION_UNITS = 500_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
+MAX_VALIDATION_UNITS = 4096  # of a track, for a loss that is measured after every epoch
 ENCODE_PHRASES = 256  # phrases encoded at a time
 THRESHOLD = 0.5  # of a refiner's accuracy, as of the cells that `evaluation.sampling` makes of it
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
@@ -99,6 +100,9 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
 def train_fusion(run: Run, store: Store) -> bool:
     """Stage 2: the MFG-VAE on the moments of the frozen BVAEs, then the prior of its latents.
 
+    Without fusion there is nothing to train: weight files that hold nothing are written all the same, so that
+    every later step finds what it looks for, and the prior is that of the BVAEs' means.
+
     Returns:
         False if it was trained already.
 
@@ -111,38 +115,19 @@ def train_fusion(run: Run, store: Store) -> bool:
         return False
     config, parts = run.config, build_parts(run.config)
     run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
-    moments = encode_moments(Sandwich(parts), store, "train", copies=config.mfg_transpositions)
-    flat = moments.reshape(-1, *moments.shape[3:])
-    if config.standardise:
-        # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
-        deviation = np.maximum(flat.std(axis=0), 1e-2)
-        mfg_vae.set_statistics(
-            parts.models["mfg_encoder"], parts.models["mfg_decoder"], flat.mean(axis=0), deviation
-        )
-    vae = fusion_vae(parts)
-    steps = -(-len(flat) // config.batch_size)
-    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
-    validation = encode_moments(Sandwich(parts), store, "validation", copies=1).reshape(
-        -1, *moments.shape[3:]
-    )
-    resume = _resume(run, store, "mfg_vae")
-    fit(
-        vae,
-        lambda first: _array_batches(
-            config, flat, flat, rows=len(flat), epochs=range(first, config.mfg_epochs)
-        ),
-        epochs=config.mfg_epochs,
-        steps=steps,
-        validation=(validation, validation) if len(validation) else None,
-        resume=resume,
-        label="mfg_vae",
-    )
+    if run.has(*names):  # only the prior is missing: it is cheap, and runs that differ in it share the rest
+        run.load_weights(parts, *names)
+    fitted = config.fusion != "none" and not run.has(*names)
+    copies = config.mfg_transpositions if fitted else 1
+    moments = encode_moments(Sandwich(parts), store, "train", copies=copies)
+    resume = _fit_fusion(run, store, parts, moments.reshape(-1, *moments.shape[3:])) if fitted else None
     own_key = moments[0].reshape(-1, *moments.shape[3:])
-    latents = _posterior_means(parts, own_key).reshape(-1, config.units, config.mfg_latent)
+    latents = _posterior_means(parts, own_key).reshape(-1, config.units, config.fusion_latent)
     fit_prior(config, latents).save(run.prior)
     for name in names:
         run.save_weights(parts.models[name], name)
-    resume.finish()
+    if resume:
+        resume.finish()
     return True
 
 
@@ -221,7 +206,10 @@ def check_fit(run: Run, store: Store) -> None:
 
 
 def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int) -> np.ndarray:
-    """Encodes every unit of a split once for each transposition.
+    """Encodes the units of a split once for each transposition.
+
+    Of the training split, the phrases from the first on that `train_bars` allows; of others, as many as a loss
+    after every epoch is worth; in all at most `MAX_FUSION_UNITS` units.
 
     Args:
         sandwich: with trained encoders.
@@ -233,12 +221,14 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
         float32 [copy, phrase, unit, track, 2 x BVAE latent].
     """
     config = sandwich.config
-    units = store.count(split) * config.units
+    units = min(
+        store.count(split) * config.units, _most_units(config, split) or MAX_FUSION_UNITS, MAX_FUSION_UNITS
+    )
     copies = max(1, min(copies, MAX_FUSION_UNITS // max(units, 1)))
     encode = tf.function(sandwich.moments)
-    shape = (copies, store.count(split), config.units, len(TRACK_NAMES), 2 * config.bvae_latent)
+    shape = (copies, -(-units // config.units), config.units, len(TRACK_NAMES), 2 * config.bvae_latent)
     moments, filled = np.empty(shape, np.float32), 0
-    for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES):
+    for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES, limit=shape[1]):
         phrases = packing.unpack(packed, store.grid)
         for copy in range(copies):
             moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
@@ -303,13 +293,20 @@ def _units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> pipelin
                 track,
                 unit_bars=config.unit_bars,
                 silent_share=config.silent_bars,
-                limit=config.train_units,
+                limit=_most_units(config, split),
                 seed=part_seed(config, f"{track}_{split}"),
             )
         )
         if split == "train" and not len(parts[-1]):
             raise RunError(f"the store {store.path} has no bars of {track} to train on")
     return pipeline.PackedUnits.together(parts)
+
+
+def _most_units(config: Config, split: str) -> int:
+    """Returns how many units of a track are read of a split, from the first on (0: all)."""
+    if split == "train":
+        return config.train_units
+    return min(config.train_units or MAX_VALIDATION_UNITS, MAX_VALIDATION_UNITS)
 
 
 def _epoch_units(run: Run, store: Store, tracks: Sequence[str]) -> int:
@@ -324,7 +321,15 @@ def _epoch_units(run: Run, store: Store, tracks: Sequence[str]) -> int:
 
 
 def _fit_units(
-    run: Run, store: Store, model: keras.Model, tracks: Sequence[str], units, *, stage: str, epochs: int, callbacks=()
+    run: Run,
+    store: Store,
+    model: keras.Model,
+    tracks: Sequence[str],
+    units,
+    *,
+    stage: str,
+    epochs: int,
+    callbacks=(),
 ) -> Resume:
     """Fits a compiled view whose input and target are the units of some tracks."""
     config, resume = run.config, _resume(run, store, stage)
@@ -376,6 +381,33 @@ def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.
     return resume
 
 
+def _fit_fusion(run: Run, store: Store, parts: Parts, moments: np.ndarray) -> Resume:
+    """Fits the MFG-VAE to moments, float32 [bar, track, 2 x BVAE latent], and to their scale."""
+    config, names = run.config, ("mfg_encoder", "mfg_decoder")
+    if config.standardise:
+        # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
+        deviation = np.maximum(moments.std(axis=0), 1e-2)
+        mfg_vae.set_statistics(*(parts.models[name] for name in names), moments.mean(axis=0), deviation)
+    rows = -(-config.epoch_bars // config.unit_bars) or len(moments)
+    vae, steps = fusion_vae(parts), -(-rows // config.batch_size)
+    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
+    validation = encode_moments(Sandwich(parts), store, "validation", copies=1)
+    validation = validation.reshape(-1, *moments.shape[1:])
+    resume = _resume(run, store, "mfg_vae")
+    fit(
+        vae,
+        lambda first: _array_batches(
+            config, moments, moments, rows=rows, epochs=range(first, config.mfg_epochs)
+        ),
+        epochs=config.mfg_epochs,
+        steps=steps,
+        validation=(validation, validation) if len(validation) else None,
+        resume=resume,
+        label="mfg_vae",
+    )
+    return resume
+
+
 def _resume(run: Run, store: Store, stage: str) -> Resume:
     return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {_digest(store)}")
 
@@ -408,4 +440,4 @@ def _array_batches(
 def _posterior_means(parts: Parts, moments: np.ndarray) -> np.ndarray:
     encode = tf.function(parts.models["mfg_encoder"])
     batches = [encode(moments[i : i + 1024]) for i in range(0, len(moments), 1024)]
-    return np.concatenate(batches)[:, : parts.config.mfg_latent]
+    return np.concatenate(batches)[:, : parts.config.fusion_latent]

@@ -82,6 +82,12 @@ def test_stage_2_has_our_parameters_and_our_loss(name):
     assert loss(model, rows) == pytest.approx(loss(ours, rows), rel=1e-5)
 
 
+def test_a_fusion_without_a_recurrence_is_refused():
+    for fusion in ("concatenate", "project", "none"):
+        with pytest.raises(ValueError, match=rf"^the stock MFG-VAE is of fusion vrae, not {fusion}$"):
+            stock.build_parts(dataclasses.replace(CONFIGS["tuned"], fusion=fusion))
+
+
 def test_the_refiner_alone_is_trained_and_has_our_loss():
     config = CONFIGS["tuned"]
     parts = build_parts(config, ["bass"])

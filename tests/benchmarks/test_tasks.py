@@ -116,7 +116,7 @@ def test_generation_asks_the_sampler_for_chunks_of_phrases(library, monkeypatch)
         def __init__(self, sandwich, prior):
             kinds = {type(layer) for layer in sandwich.parts.models["bass_encoder"].layers}
             assert (LSTM in kinds) == (library == "ours")
-            assert prior.points.shape == (inference.POINTS, 4 * 4)
+            assert prior.points.shape == (1, inference.POINTS, 4 * 4)
 
         def generate(self, phrases, *, seed, temperature):
             assert temperature > 0

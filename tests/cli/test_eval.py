@@ -72,7 +72,7 @@ def test_copies_are_sought_in_as_many_training_phrases_as_was_said(
     arguments = [f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrases=2", "--resamples=5"]
     command(evaluation, *arguments, "--novelty_phrases=3", "--split=train")
     printed = capsys.readouterr().out
-    assert f"copies are sought in 3 of {tiny_store.count('train')} phrases of train" in printed
+    assert f"copies are sought in 3 of {tiny_store.count('train')} training phrases" in printed
     assert "MSG2: 100.0 % from the nearest training phrase (median), 0.0 % are near copies" in printed
     table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
     assert f"the nearest of 3 of the {tiny_store.count('train')} training phrases" in table

@@ -12,9 +12,12 @@ import pytest
 
 import msw2
 from msw2.cli import stage1
+from msw2.config import PAPER
 from msw2.data import packing
 from msw2.data.shards import ShardWriter
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
+from msw2.models.prior import Prior
+from msw2.models.sandwich import build_parts
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run
@@ -102,3 +105,17 @@ def test_a_shared_bvae_is_trained_once_and_a_named_track_is_told(command, capfd,
         f"the run {run.path} has one BVAE for all tracks, which is trained for bass as well",
         "the shared BVAE is trained already",
     ]
+
+
+def test_stage_2_without_fusion_trains_nothing_and_says_so(folder):
+    sizes = {**dataclasses.asdict(GRID), "bvae_hidden": 5, "bvae_latent": 3, "bvae_epochs": 1}
+    config = dataclasses.replace(PAPER, **sizes, refine_epochs=1, fusion="none")
+    run = Run.create(folder / "unfused", config, preset="paper")
+    for name, model in build_parts(config).models.items():
+        if name.split("_")[0] != "mfg" and not name.endswith("refiner"):
+            run.save_weights(model, name)
+    done = process("stage2", "--run=unfused", "--fusion=none", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "without fusion there is no MFG-VAE to train: each track is drawn by itself\n"
+    assert Prior.load(run.prior).latent == 15
+    assert not run.figure("mfg_vae").exists()

@@ -139,6 +139,8 @@ def test_packed_phrases_are_all_phrases_in_order_and_as_packed(tmp_path):
     assert [len(batch) for batch in batches] == [4, 4, 1]
     assert np.array_equal(np.concatenate(batches), packing.pack(phrases))
     assert np.array_equal(packing.unpack(np.concatenate(batches), GRID), phrases)
+    first = list(pipeline.packed_phrases(store, "train", batch_size=4, limit=5))
+    assert [len(batch) for batch in first] == [4, 1]
 
 
 def test_bits_by_hand():

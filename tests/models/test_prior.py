@@ -11,7 +11,16 @@ NEIGHBOURS = np.array([[1, 2], [0, 0], [2, 2]], np.int32)
 
 def windows(spread=0.5, noise=0.0):
     """Three points; the first has both others as neighbours, the second the first twice, the third itself."""
-    return Prior(UNITS, LATENT, POINTS, NEIGHBOURS, spread, noise)
+    return Prior(UNITS, LATENT, POINTS[None], NEIGHBOURS[None], spread, noise)
+
+
+# Two units of two groups of one number: a phrase's latents are (a0, b0), (a1, b1).
+TWO_GROUPS = np.array([[[1, 2], [3, 4]], [[-1, -2], [-3, -4]]], np.float32)
+
+
+def two_groups(points=TWO_GROUPS, spread=0.5, noise=0.0):
+    """Two groups of two points, neighbours of each other."""
+    return Prior(UNITS, 2, points, np.array([[[1], [0]]] * 2, np.int32), spread, noise)
 
 
 def draw(prior, seeds, temperature=1.0):
@@ -100,8 +109,49 @@ def test_the_isotropic_prior_is_the_papers():
     assert not draw(prior, [1, 2], 0.0).any()
 
 
+def test_a_group_is_its_share_of_every_bars_latents():
+    found = draw(two_groups(), np.arange(200), 0.0)
+    assert found.shape == (200, 2, 2)
+    for group in (0, 1):
+        drawn = {tuple(phrase) for phrase in found[..., group].tolist()}
+        assert drawn == {tuple(point) for point in TWO_GROUPS[group].tolist()}
+
+
+def test_groups_are_drawn_independently():
+    middles = draw(two_groups(), np.arange(4000), 0.0)
+    moved = draw(two_groups(), np.arange(4000)) - middles
+    chosen = middles[:, 0] == TWO_GROUPS[:, 0, 0]
+    # point, weight of the neighbour: of one group no more than chance tells about the other (four standard errors)
+    assert abs(np.corrcoef(chosen.T)[0, 1]) < 0.064
+    assert abs(np.corrcoef(moved[:, 0].T)[0, 1]) < 0.064
+    np.testing.assert_allclose(moved.std(axis=0), 1.0, rtol=0.05)  # 0.5 of a distance of 2
+    noise = draw(two_groups(spread=0.0, noise=0.3), np.arange(4000)) - middles
+    np.testing.assert_allclose(noise.std(axis=0), 0.3, rtol=0.05)
+    assert np.abs(np.corrcoef(noise.reshape(-1, 4).T) - np.eye(4)).max() < 0.064
+
+
+def test_other_points_of_a_group_change_that_group_alone():
+    before, points = draw(two_groups(), np.arange(20)), TWO_GROUPS.copy()
+    points[1] += 7
+    after = draw(two_groups(points), np.arange(20))
+    assert np.array_equal(before[..., 0], after[..., 0])
+    np.testing.assert_allclose(after[..., 1], before[..., 1] + 7, atol=1e-5)
+
+
+def test_groups_too_are_the_same_alone_and_in_any_batch():
+    together = draw(two_groups(noise=0.1), [5, 2**40, -3])
+    for index, seed in enumerate([5, 2**40, -3]):
+        assert np.array_equal(draw(two_groups(noise=0.1), [seed])[0], together[index])
+
+
+def test_the_first_group_draws_what_a_single_one_does():
+    prior = two_groups(noise=0.1)
+    alone = Prior(UNITS, 1, prior.points[:1], prior.neighbours[:1], prior.spread, prior.noise)
+    np.testing.assert_allclose(draw(prior, [1, 2, 3])[..., :1], draw(alone, [1, 2, 3]), atol=1e-6)
+
+
 def test_save_and_load(tmp_path):
-    for prior in (windows(noise=0.1), Prior.isotropic(3, 2, 0.5)):
+    for prior in (windows(noise=0.1), Prior.isotropic(3, 2, 0.5), two_groups()):
         prior.save(tmp_path / "prior.npz")
         again = Prior.load(tmp_path / "prior.npz")
         assert (again.units, again.latent, again.spread) == (prior.units, prior.latent, prior.spread)

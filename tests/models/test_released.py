@@ -98,7 +98,7 @@ def test_parameter_counts():
     encoder, decoder = bvae.build_encoder(RELEASED, "bass"), bvae.build_decoder(RELEASED, "bass")
     assert encoder.count_params() + decoder.count_params() == 1_120_656
     fusion = mfg_vae.build_encoder(RELEASED).count_params() + mfg_vae.build_decoder(RELEASED).count_params()
-    assert fusion == 1_756_288
+    assert fusion == 1_756_288  # strategy 3
     assert build_refiner(RELEASED, "bass").count_params() == 524_884
     # 7 units of 4 + 2,368 + 256 + 2,305, and the last batch normalisation
     in_bars = build_refiner(dataclasses.replace(RELEASED, refine="bars"), "bass")

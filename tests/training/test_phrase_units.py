@@ -62,4 +62,4 @@ def test_stage_2_has_one_band_and_one_latent_vector_a_phrase(tmp_path, phrase, s
     np.testing.assert_allclose(moments[1, :, 0], sandwich.moments(units), atol=1e-5)
     assert stages.train_fusion(run, store)
     prior = Prior.load(run.prior)
-    assert (prior.units, prior.latent, prior.points.shape[1]) == (1, 4, 4)
+    assert (prior.units, prior.latent, prior.points.shape[2]) == (1, 4, 4)

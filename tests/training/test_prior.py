@@ -30,9 +30,10 @@ def test_the_points_are_the_latents_and_the_neighbours_the_nearest_others():
     latents[:, 1, 2] = line
     prior = fit_prior(dataclasses.replace(PARZEN, prior_neighbours=2), latents)
     assert (prior.units, prior.latent, prior.spread, prior.noise) == (2, 3, 0.75, 0.0)
-    assert prior.points[:, 5].tolist() == line.tolist()
-    assert not prior.points[:, :5].any()
-    assert [set(row) for row in prior.neighbours.tolist()] == [{1, 2}, {0, 2}, {1, 3}, {1, 2}, {2, 3}]
+    assert prior.points.shape == (1, 5, 6)
+    assert prior.points[0, :, 5].tolist() == line.tolist()
+    assert not prior.points[..., :5].any()
+    assert [set(row) for row in prior.neighbours[0].tolist()] == [{1, 2}, {0, 2}, {1, 3}, {1, 2}, {2, 3}]
 
 
 def test_samples_look_like_what_was_fitted():
@@ -59,16 +60,16 @@ def test_of_many_phrases_a_sample_is_kept(monkeypatch):
     monkeypatch.setattr(module, "MAX_POINTS", 30)
     latents = clouds(100)
     prior, again = fit_prior(PARZEN, latents), fit_prior(PARZEN, latents)
-    assert prior.points.shape == (30, 8)
+    assert prior.points.shape == (1, 30, 8)
     assert prior.neighbours.max() < 30
-    assert {row.tobytes() for row in prior.points} <= {row.tobytes() for row in latents}
+    assert {row.tobytes() for row in prior.points[0]} <= {row.tobytes() for row in latents}
     assert np.array_equal(prior.points, again.points)
 
 
 def test_fewer_phrases_than_neighbours():
     for phrases in (1, 2, 3):
         prior = fit_prior(PARZEN, clouds(40)[:phrases])
-        assert prior.neighbours.shape == (phrases, phrases - 1)
+        assert prior.neighbours.shape == (1, phrases, phrases - 1)
         assert np.isfinite(draw(prior, 5)).all()
 
 
@@ -77,3 +78,53 @@ def test_the_papers_prior_ignores_the_latents():
     prior = fit_prior(config, clouds())
     assert (prior.units, prior.latent, prior.noise) == (4, 2, 0.5)
     assert not prior.points.any()
+
+
+UNFUSED = dataclasses.replace(PARZEN, fusion="none", prior_neighbours=2)
+
+
+def band(*values):
+    """Phrases of one unit, five tracks of one number, which counts up but for the first two tracks'."""
+    values = np.asarray(values, np.float32)
+    others = np.arange(len(values), dtype=np.float32)[:, None] * [1, 2, 4]
+    return np.concatenate([values, others], axis=1, dtype=np.float32)[:, None]
+
+
+def test_without_fusion_each_track_has_its_own_points_and_neighbours():
+    prior = fit_prior(UNFUSED, band([0, 9], [1, 0], [5, 8], [6, 1]))
+    assert (prior.units, prior.latent, prior.spread, prior.noise) == (1, 5, 0.75, 0.0)
+    assert prior.points.shape == (5, 4, 1)
+    assert prior.points[:, :, 0].tolist() == [
+        [0, 1, 5, 6],
+        [9, 0, 8, 1],
+        [0, 1, 2, 3],
+        [0, 2, 4, 6],
+        [0, 4, 8, 12],
+    ]
+    nearest = prior.neighbours[:, :, 0].tolist()
+    assert nearest[0] == [1, 0, 3, 2]
+    assert nearest[1] == [2, 3, 0, 1]
+    assert prior.neighbours.dtype == np.int32
+
+
+def test_the_units_of_a_track_stay_together():
+    latents = np.arange(3 * 2 * 10, dtype=np.float32).reshape(
+        3, 2, 10
+    )  # two bars, five tracks of two numbers
+    points = fit_prior(UNFUSED, latents).points
+    for track in range(5):
+        assert np.array_equal(points[track], latents[:, :, 2 * track : 2 * track + 2].reshape(3, 4))
+
+
+def test_a_track_is_drawn_as_often_as_it_comes_and_is_no_neighbour_of_its_equals():
+    prior = fit_prior(UNFUSED, band([0, 0], [0, 1], [0, 2], [3, 3], [7, 4]))
+    assert prior.points[0, :, 0].tolist() == [0, 0, 0, 3, 7]
+    for point, others in enumerate(prior.points[0, prior.neighbours[0], 0].tolist()):
+        assert set(others) == [{3, 7}, {3, 7}, {3, 7}, {0, 7}, {0, 3}][point]
+
+
+def test_a_track_that_never_changes_is_drawn_as_it_is():
+    prior = fit_prior(UNFUSED, band([4, 0], [4, 1], [4, 5]))
+    samples = draw(prior, 30)
+    assert (samples[:, 0] == 4).all()
+    assert (samples[:, 1:].std(axis=0) > 0.3).all()

@@ -1,0 +1,94 @@
+"""What two runs train alike is trained once: one takes it over from the other.
+
+A part depends on the store and on all fields of the config but those of other stages. So runs that differ only in how
+they refine share BVAEs and MFG-VAE, and runs that differ only in how they fuse share BVAEs and refiners.
+"""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from msw2.music.files import replacing
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run, stage1_parts
+from msw2.training.stages import SHARED
+
+REFINER_FIELDS = frozenset({"refine", "refine_output", "refine_epochs", "refine_weight", "refine_residual"})
+PRIOR_FIELDS = frozenset({"prior", "prior_std", "prior_neighbours"})
+FUSION_FIELDS = frozenset(
+    {
+        *("fusion", "mfg_hidden", "mfg_latent", "mfg_output", "standardise"),
+        *("mfg_kl", "mfg_epochs", "mfg_transpositions"),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """Parts that are trained together.
+
+    Attributes:
+        parts: their names.
+        stage: name of their history.
+        untouched: fields of the config that they do not depend on.
+    """
+
+    parts: tuple[str, ...]
+    stage: str
+    untouched: frozenset[str]
+
+
+def take_over(run: Run, other: Run) -> list[str]:
+    """Copies what `other` has trained, and `run` would train alike and has not yet.
+
+    Args:
+        run: bound to its store (see `stages.check_fit`).
+        other: a run that may be unfinished, or on another store.
+
+    Returns:
+        Names of the stages that were taken over, `prior` among them.
+    """
+    if _digest(run) is None or _digest(run) != _digest(other):
+        return []
+    taken = []
+    for group in _groups(run.config.shared):
+        missing = not run.has(*group.parts)
+        if missing and other.has(*group.parts) and _alike(run, other, group.untouched):
+            _copy(other.history(group.stage), run.history(group.stage))
+            for part in group.parts:
+                _copy(other.weights(part), run.weights(part))
+            taken.append(group.stage)
+    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS):
+        _copy(other.prior, run.prior)
+        taken.append("prior")
+    return taken
+
+
+def _groups(shared: bool) -> Iterator[_Group]:
+    for track in TRACK_NAMES:
+        stage = SHARED if shared else f"{track}_bvae"
+        yield _Group(stage1_parts(track), stage, REFINER_FIELDS | FUSION_FIELDS | PRIOR_FIELDS)
+    for track in TRACK_NAMES:
+        yield _Group((f"{track}_refiner",), f"{track}_refiner", FUSION_FIELDS | PRIOR_FIELDS)
+    yield _Group(("mfg_encoder", "mfg_decoder"), "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS)
+
+
+def _alike(run: Run, other: Run, untouched: frozenset[str]) -> bool:
+    mine, theirs = dataclasses.asdict(run.config), dataclasses.asdict(other.config)
+    return all(mine[name] == theirs[name] for name in mine if name not in untouched)
+
+
+def _digest(run: Run) -> str | None:
+    """Returns what identifies the store that a run was trained on; None if it was on none yet."""
+    try:
+        return json.loads((run.path / "data.json").read_text("utf-8"))["digest"]
+    except FileNotFoundError:
+        return None
+
+
+def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    if source.exists():  # parts without weights have no history
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)

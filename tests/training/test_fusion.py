@@ -1,0 +1,121 @@
+"""Stage 2 with the strategies that are no VRAE, and without fusion."""
+
+import csv
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from msw2.evaluation.sampling import PhraseFunctions, Sampler
+from msw2.models import fusion_mlp
+from msw2.models.prior import Prior
+from msw2.models.sandwich import Sandwich, build_parts
+from msw2.training import stages
+from msw2.training.runs import Run
+
+
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory, config):
+    """Returns a function (**changes) -> a run of BVAEs and refiners as they start, without a stage 2."""
+    first = Run.create(tmp_path_factory.mktemp("runs") / "first", config)
+    for name, model in build_parts(config).models.items():
+        if not name.startswith("mfg"):
+            first.save_weights(model, name)
+
+    def begin(**changes):
+        run = Run.create(tmp_path_factory.mktemp("runs") / "run", dataclasses.replace(config, **changes))
+        shutil.copytree(first.path / "weights", run.path / "weights")
+        return run
+
+    return begin
+
+
+def own_key_moments(sandwich, store):
+    return stages.encode_moments(sandwich, store, "train", copies=1)[0]
+
+
+@pytest.mark.parametrize(("fusion", "output"), [("concatenate", "relu"), ("project", "linear")])
+def test_a_perceptron_is_trained_and_loaded(monkeypatch, begin, store, fusion, output):
+    monkeypatch.setattr(fusion_mlp, "CONCATENATED", (32, 16))
+    monkeypatch.setattr(fusion_mlp, "PROJECTED", (16, 8))
+    run = begin(fusion=fusion, mfg_output=output, mfg_epochs=6)
+    assert stages.train_fusion(run, store)
+    with open(run.history("mfg_vae"), newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == 6
+    assert losses[-1] < 0.98 * losses[0]
+    parts = build_parts(run.config)
+    fresh = {name: model.get_weights() for name, model in parts.models.items()}
+    run.load_weights(parts, *(name for name in parts.models if not name.endswith("refiner")))
+    for name in ("mfg_encoder", "mfg_decoder"):
+        for before, after in zip(fresh[name], parts.models[name].get_weights(), strict=True):
+            assert not np.array_equal(before, after)  # the scale of the moments too
+    moments, prior = own_key_moments(Sandwich(parts), store), Prior.load(run.prior)
+    latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
+    np.testing.assert_allclose(prior.points[0], latents[np.lexsort(latents.T[::-1])], atol=1e-4)
+    assert stages.train_fusion(run, store) is False
+
+
+@pytest.fixture(scope="module")
+def unfused(begin, store):
+    run = begin(fusion="none", standardise=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "fit", None)  # there is nothing to fit
+        assert stages.train_fusion(run, store)
+    return run
+
+
+def test_without_fusion_what_is_written_is_what_later_steps_look_for(unfused, store):
+    assert unfused.has("mfg_encoder", "mfg_decoder")
+    assert unfused.prior.exists()
+    assert not unfused.history("mfg_vae").exists()
+    assert not unfused.checkpoint("mfg_vae").exists()
+    assert stages.train_fusion(unfused, store) is False
+
+
+def test_without_fusion_the_prior_has_each_tracks_own_latents(unfused, store):
+    sandwich, prior = unfused.load_sandwich()
+    means = own_key_moments(sandwich, store)[..., :3]  # [phrase, bar, track, latent]
+    assert (prior.units, prior.latent) == (2, 15)
+    assert prior.points.shape == (5, 10, 6)
+    for track in range(5):
+        for point in means[:, :, track].reshape(10, 6):
+            assert np.abs(prior.points[track] - point).max(axis=1).min() < 1e-5
+
+
+def test_without_fusion_phrases_are_generated_encoded_and_restored(unfused):
+    sandwich, prior = unfused.load_sandwich()
+    functions = PhraseFunctions(sandwich, prior)
+    assert functions.latent_shape == (2, 15)
+    phrases = np.random.default_rng(0).random((3, 2, 8, 6, 5)) < 0.3
+    latent = functions.encode(tf.constant(phrases))
+    assert latent.shape == (3, 2, 15)
+    sampler = Sampler(sandwich, prior)
+    assert np.array_equal(functions.decode(latent), sampler.restore(phrases))
+    generated = sampler.generate(5, seed=3, temperature=1.0)
+    assert generated.shape == (5, 2, 8, 6, 5)
+    assert np.array_equal(generated[2:3], sampler.generate(1, seed=5, temperature=1.0))
+
+
+def test_without_fusion_other_latents_of_a_track_change_what_is_generated_of_that_track_alone(unfused):
+    sandwich, prior = unfused.load_sandwich()
+    points = prior.points.copy()
+    points[1] *= -20
+    other = dataclasses.replace(prior, points=points)
+    seeds, temperatures = tf.range(8, dtype=tf.int64), tf.ones(8)
+    made = [
+        np.asarray(sandwich.decode(tf.reshape(each.sample(seeds, temperatures), [-1, 15])))
+        for each in (prior, other)
+    ]
+    moved = np.abs(made[0] - made[1]).max(axis=(0, 1, 2))
+    assert np.flatnonzero(moved > 1e-5).tolist() == [1]
+
+
+def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, store):
+    run = begin(fusion="none", prior="gaussian", prior_std=0.1)
+    assert stages.train_fusion(run, store)
+    prior = Prior.load(run.prior)
+    assert (prior.units, prior.latent, prior.noise, prior.spread) == (2, 15, 0.1, 0.0)
+    assert not prior.points.any()
