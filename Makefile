@@ -7,6 +7,7 @@ MIDI   ?=
 LPD    ?=
 NPZ    ?=
 FLAGS  ?=
+RECIPE_SET ?= full
 PYTHON ?= python3
 
 PY     := .venv/bin/python
@@ -14,7 +15,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo bench test lint clean
+.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo reproduce bench test lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -40,9 +41,10 @@ help:
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make export | serve       the SavedModel, TF Serving'
+	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
 	@echo 'make lint | clean'
-	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  FLAGS'
+	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
 .venv/installed: setup.cfg setup.py msw2/models/lstm.c
 	$(PYTHON) -m venv .venv
@@ -80,6 +82,9 @@ demo: install
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 refine stage2
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 generate restore eval export figures
+
+reproduce: install $(STORE)
+	$(PY) -m msw2.cli.reproduce --set=$(RECIPE_SET) --store=$(DATA) $(call asked,$@)
 
 bench: install
 	$(PY) -m msw2.cli.bench $(call asked,bench)

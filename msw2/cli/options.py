@@ -13,7 +13,8 @@ from msw2.data.store import Store, StoreError
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run, RunError
-from msw2.training.stages import check_grid
+from msw2.training.sharing import take_over
+from msw2.training.stages import check_fit, check_grid
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).
@@ -59,10 +60,13 @@ def define_drawing() -> None:
 
 
 def define_training() -> None:
-    """Defines what every training command has: the run, the store, and overrides of the config."""
+    """Defines what every training command has: the run, the store, overrides of the config, runs to share with."""
     define_run()
     define_store()
     define_config()
+    flags.DEFINE_list(
+        "take_over", [], "Runs of which those parts are taken over that this run would train alike."
+    )
 
 
 def define_track() -> None:
@@ -109,6 +113,20 @@ def training_run() -> Run:
     name = name or "tuned"
     config = _override(preset(name), overrides)
     return Run.create(values.run, config, values.flags_into_string(), name)
+
+
+def bound_run(store: Store) -> Run:
+    """Returns `training_run`, bound to its store, with what other runs have trained for it.
+
+    Raises:
+        OptionError, RunError: as `training_run`; and RunError if run and store do not fit, or a run is not there.
+    """
+    run = training_run()
+    check_fit(run, store)
+    for path in flags.FLAGS.take_over:
+        if taken := take_over(run, Run.open(path)):
+            print(f"taken over from {path}: {', '.join(taken)}")
+    return run
 
 
 def _override(config: Config, overrides: dict) -> Config:

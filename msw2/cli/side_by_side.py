@@ -17,7 +17,6 @@ from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
-from msw2.training.stages import check_fit
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
@@ -27,9 +26,8 @@ def open_training() -> tuple[tuple[str, ...], Store, Run]:
     """Sets up the device and returns what the flags name: the tracks, the store, and a run that fits it."""
     options.set_up_device()
     # The run last: what is refused makes none.
-    tracks, store, run = options.chosen_tracks(), options.open_store(), options.training_run()
-    check_fit(run, store)
-    return tracks, store, run
+    tracks, store = options.chosen_tracks(), options.open_store()
+    return tracks, store, options.bound_run(store)
 
 
 def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts) -> None:

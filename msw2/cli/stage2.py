@@ -14,7 +14,8 @@ def define_flags() -> None:
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
     options.set_up_device()
-    store, run = options.open_store(), options.training_run()  # the run last: what is refused makes none
+    store = options.open_store()
+    run = options.bound_run(store)  # the run last: what is refused makes none
     if not train_fusion(run, store):
         print("the MFG-VAE is trained already")
     elif run.config.fusion == "none":

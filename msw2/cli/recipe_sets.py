@@ -1,0 +1,71 @@
+"""Sets of recipes that `make reproduce` runs: files in `experiments/`, one directive a line.
+
+    train --flag=value ...    flags that every training of the set is given, after those of its recipe
+    eval --flag=value ...     flags of every evaluation
+    run recipe seed ...       a recipe of `experiments/`, and the seeds to train it with
+
+Empty lines and what follows a # are comments. Runs are made in this order, those of a later seed after all of the
+earlier ones; one that can share trained parts with another comes after it.
+"""
+
+import dataclasses
+import pathlib
+
+from msw2.cli.launch import OptionError
+
+FOLDER = pathlib.Path("experiments")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeSet:
+    """What a set asks for.
+
+    Attributes:
+        train: flags of every training.
+        evaluate: flags of every evaluation.
+        runs: recipe and seed of each run, in order.
+    """
+
+    train: tuple[str, ...]
+    evaluate: tuple[str, ...]
+    runs: tuple[tuple[str, int], ...]
+
+
+def read_set(name: str, folder: pathlib.Path = FOLDER) -> RecipeSet:
+    """Reads `<folder>/<name>.set`.
+
+    Raises:
+        OptionError: if there is no such set, or a line of it says nothing that can be done.
+    """
+    path = folder / f"{name}.set"
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError as error:
+        there = ", ".join(sorted(each.stem for each in folder.glob("*.set"))) or "none"
+        raise OptionError(f"recipe set {name!r} is not one of {there}") from error
+    flags, runs = {"train": [], "eval": []}, []
+    for number, line in enumerate(lines, start=1):
+        match line.split("#")[0].split():
+            case []:
+                pass
+            case [("train" | "eval") as kind, *given] if given and all(
+                flag.startswith("--") for flag in given
+            ):
+                flags[kind] += given
+            case ["run", recipe, *seeds] if seeds and all(seed.isdecimal() for seed in seeds):
+                if not (folder / f"{recipe}.flags").is_file():
+                    raise OptionError(f"{path}, line {number}: there is no recipe {folder / recipe}.flags")
+                runs += [(recipe, int(seed)) for seed in seeds]
+            case _:
+                raise OptionError(
+                    f"{path}, line {number}: {line.strip()!r} is not `run recipe seed ...`, "
+                    "`train --flag ...` or `eval --flag ...`"
+                )
+    if len(set(runs)) < len(runs):
+        raise OptionError(f"{path} asks for {next(run for run in runs if runs.count(run) > 1)} twice")
+    if not runs:
+        raise OptionError(f"{path} asks for no run")
+    runs.sort(
+        key=lambda run: run[1]
+    )  # one seed of everything is worth more than all seeds of the first recipes
+    return RecipeSet(tuple(flags["train"]), tuple(flags["eval"]), tuple(runs))

@@ -1,0 +1,144 @@
+"""`make reproduce`: trains and evaluates every recipe of a set, and writes the dossier of what came out.
+
+Each run is `<runs>/<recipe>/seed<seed>`, made by the commands `stage1`, `refine`, `stage2` and `eval`, which are
+printed. What is done is skipped, and what runs train alike is trained once; so the same command goes on after a kill.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+from absl import flags
+
+from msw2.benchmarks.machine import Machine
+from msw2.cli.launch import OptionError, launch
+from msw2.cli.recipe_sets import FOLDER, RecipeSet, read_set
+from msw2.data.store import SPLITS, Store, StoreError
+from msw2.evaluation.dossier import markdown
+from msw2.evaluation.experiments import Experiment, read_metrics
+from msw2.music.files import replacing
+
+TRAINING = ("stage1", "refine", "stage2")
+SECONDS = "seconds.json"  # wall time of each command that made a run
+BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
+MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("set", "full", f"Recipe set: the name of a `.set` file in `{FOLDER}/`.")
+    flags.DEFINE_string("store", "data/store", "Folder of the store, made by `make data`.")
+    flags.DEFINE_string("runs", "", "Folder of the runs; without it, runs/<set>.")
+    flags.DEFINE_float(
+        "hours", 0.0, "Begin no further run after so many hours; 0: run them all.", lower_bound=0.0
+    )
+
+
+def main() -> None:
+    """Runs what is not done yet, and writes `<runs>/dossier.md`."""
+    values, start = flags.FLAGS, time.monotonic()
+    asked, store = read_set(values.set), Store.open(values.store)
+    folder = pathlib.Path(values.runs or f"runs/{values.set}")
+    failed, left = [], []
+    for recipe, seed in asked.runs:
+        path = _path(folder, recipe, seed)
+        if _evaluated(path):
+            continue
+        if values.hours and time.monotonic() - start > 3600 * values.hours:
+            left.append((recipe, seed))
+        elif not _run(asked, recipe, seed, folder, store):
+            failed.append((recipe, seed))
+    dossier = _write(asked, folder, store, failed)
+    print(f"{dossier}")
+    if left:
+        print(f"{len(left)} runs are left; the same command goes on with them")
+    if failed:
+        raise OptionError(f"{len(failed)} runs failed: {_names(failed)}; see above")
+
+
+def _run(asked: RecipeSet, recipe: str, seed: int, folder: pathlib.Path, store: Store) -> bool:
+    """Trains and evaluates one run; returns whether all commands succeeded."""
+    path = _path(folder, recipe, seed)
+    alike = [_path(folder, *each) for each in asked.runs if each[1] == seed and each != (recipe, seed)]
+    there = ",".join(str(each) for each in alike if (each / "config.json").exists())
+    common = [f"--run={path}", f"--store={store.path}"]
+    training = [f"--flagfile={FOLDER / recipe}.flags", *asked.train, f"--seed={seed}", *common]
+    for command in TRAINING:
+        if not _command(path, command, [*training, *([f"--take_over={there}"] if there else [])]):
+            return False
+    return _command(path, "eval", [*common, *asked.evaluate])
+
+
+def _command(path: pathlib.Path, name: str, arguments: list[str]) -> bool:
+    """Runs a command, adds its wall time to those of its run, and returns whether it succeeded."""
+    print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", f"msw2.cli.{name}", *arguments], check=False)
+    taken = _seconds(path)
+    taken[name] = round(taken.get(name, 0.0) + time.monotonic() - start, 1)
+    with replacing(path / SECONDS) as temporary:
+        temporary.write_text(json.dumps(taken) + "\n", "utf-8")
+    return done.returncode == 0
+
+
+def _write(
+    asked: RecipeSet, folder: pathlib.Path, store: Store, failed: list[tuple[str, int]]
+) -> pathlib.Path:
+    """Writes the dossier of the runs that are evaluated."""
+    runs: dict[str, list[Experiment]] = {}
+    for recipe, seed in asked.runs:
+        path = _path(folder, recipe, seed)
+        if _evaluated(path):
+            estimates = read_metrics(path / "eval" / "metrics.csv")
+            runs.setdefault(recipe, []).append(Experiment(recipe, seed, path, estimates, _seconds(path)))
+    if not runs:
+        raise OptionError(f"no run of {folder} could be evaluated: {_names(failed)} failed; see above")
+    missing = [each for each in asked.runs if not _evaluated(_path(folder, *each))]
+    text = markdown(runs, header=_header(asked, store, missing), bases=BASES, main=MAIN)
+    with replacing(folder / "dossier.md") as temporary:
+        temporary.write_text(text, "utf-8")
+    return folder / "dossier.md"
+
+
+def _header(asked: RecipeSet, store: Store, missing: list[tuple[str, int]]) -> list[str]:
+    """Returns paragraphs on what was run, on which songs and on which machine."""
+    machine, values = Machine.here(), flags.FLAGS
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    splits = store.manifest["splits"]
+    songs = ", ".join(
+        f"{splits[name]['songs']:,} songs ({store.count(name):,} phrases) {name}" for name in SPLITS
+    )
+    given = " ".join((*asked.train, *asked.evaluate))
+    parts = [
+        f"`make reproduce RECIPE_SET={values.set}`: {len(asked.runs) - len(missing)} of {len(asked.runs)} runs. "
+        f"Each recipe is `{FOLDER}/<recipe>.flags`{f'; the set adds `{given}`' if given else ''}.",
+        f"Store: {songs}.",
+        f"Machine: {machine.cores} cores of {machine.cpu}, {machine.memory / 2**30:.0f} GiB"
+        f"{''.join(f', {gpu}' for gpu in machine.gpus)}; {versions}.",
+    ]
+    return [*parts, f"Not run yet: {_names(missing)}."] if missing else parts
+
+
+def _path(folder: pathlib.Path, recipe: str, seed: int) -> pathlib.Path:
+    return folder / recipe / f"seed{seed}"
+
+
+def _evaluated(path: pathlib.Path) -> bool:
+    return (path / "eval" / "metrics.csv").exists()
+
+
+def _seconds(path: pathlib.Path) -> dict[str, float]:
+    try:
+        return json.loads((path / SECONDS).read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def _names(runs: list[tuple[str, int]]) -> str:
+    return ", ".join(f"`{recipe}` seed {seed}" for recipe, seed in runs)
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, StoreError, OSError)

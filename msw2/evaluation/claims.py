@@ -1,0 +1,190 @@
+"""The claims of the paper, as comparisons of recipes that can come out either way."""
+
+import dataclasses
+import math
+
+from msw2.evaluation.experiments import Experiment, Quantity, Spread, estimate_of, interval
+from msw2.evaluation.results import ALL, MEAN, RESTORED, Key
+
+GENERATED, UNREFINED = "MSG2", "MSG1"
+HOLDS, FAILS, UNKNOWN, NOT_RUN = "holds", "does not hold", "cannot be told", "not run"
+
+
+def f1() -> Quantity:
+    """F1 of restored songs that were not heard, mean of the tracks."""
+    return Quantity("restored F1 (%)", Key(RESTORED, "F1", "correct", MEAN), 100, higher=True)
+
+
+def distance(metric: str, row: str) -> Quantity:
+    """Mean distance to the dataset row of Table I, by the released functions: `SR`, `cells` or `DP`."""
+    return Quantity(f"{metric} distance, {row}", Key(row, f"distance_{metric}", "released", ALL))
+
+
+def frechet(row: str) -> Quantity:
+    """Fréchet distance to songs that were not heard."""
+    return Quantity(f"Fréchet distance, {row}", Key(row, "FD", "correct", ALL))
+
+
+def harmony(row: str) -> Quantity:
+    """Overlapping area of the tonal distances between tracks with those of songs that were not heard."""
+    return Quantity(f"tonal distance off, {row}", Key(row, "distance_TD", "correct", ALL))
+
+
+def table1(row: str) -> tuple[Quantity, ...]:
+    """The three columns of Table I."""
+    return tuple(distance(metric, row) for metric in ("SR", "cells", "DP"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two measurements, of which the first should be the better one.
+
+    Attributes:
+        better: recipe and quantity.
+        worse: the same; the quantities have the same direction.
+    """
+
+    better: tuple[str, Quantity]
+    worse: tuple[str, Quantity]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper.
+
+    Attributes:
+        text: what it says.
+        source: where.
+        comparisons: of which all come out if it holds.
+    """
+
+    text: str
+    source: str
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What came out of a comparison.
+
+    Attributes:
+        outcome: HOLDS, FAILS, UNKNOWN or NOT_RUN.
+        better: mean of the measurement that should be better.
+        worse: of the other one.
+        gain: by how much it is better, seed by seed.
+    """
+
+    outcome: str
+    better: float
+    worse: float
+    gain: Spread
+
+
+def claims(base: str) -> list[Claim]:
+    """Returns the claims, tested on a recipe and its variants `<base>-<variant>`."""
+
+    def same(first: str, second: str, *pairs: tuple[Quantity, Quantity]) -> tuple[Comparison, ...]:
+        return tuple(Comparison((first, better), (second, worse)) for better, worse in pairs)
+
+    def over(*others: str, by: tuple[Quantity, ...]) -> tuple[Comparison, ...]:
+        return tuple(Comparison((base, q), (f"{base}-{other}", q)) for other in others for q in by)
+
+    quality = (f1(), frechet(GENERATED))
+    fused = (base, f"{base}-no_fusion")
+    return [
+        Claim(
+            "After adding refine networks, each index has been improved",
+            "Section V.A, Table I",
+            same(base, base, *zip(table1(GENERATED), table1(UNREFINED), strict=True)),
+        ),
+        Claim(
+            "What is restored is closest to the original data",
+            "Section V.A, Table I",
+            same(base, base, *zip(table1(RESTORED), table1(GENERATED), strict=True)),
+        ),
+        Claim(
+            "Strategy 3 of fusion is the best of the three",
+            "Section V.A",
+            over("concatenate", "project", by=quality),
+        ),
+        Claim(
+            "Strategy 1 with the released ReLU output does not converge (the authors' note)",
+            "released code",
+            same(f"{base}-concatenate", f"{base}-concatenate_relu", (f1(), f1())),
+        ),
+        Claim("Independent BVAEs beat a shared one", "Section V.B, Fig. 9", over("shared", by=quality)),
+        Claim(
+            "Fusion beats none: tracks drawn each by itself do not go together",
+            "Section V.C, Table II",
+            same(*fused, *((q, q) for q in (frechet(GENERATED), harmony(GENERATED)))),
+        ),
+        Claim(
+            "Multi-label classification beats binary neurons",
+            "Sections I and III.A",
+            over("deterministic", "stochastic", by=quality),
+        ),
+        Claim("Refining in notes beats refining in bars", "Section V.A, Fig. 7", over("bars", by=(f1(),))),
+        Claim(
+            "Restored music is better than generated, and that better than without fusion",
+            "Section V.C, Table II",
+            (
+                *same(base, base, (frechet(RESTORED), frechet(GENERATED))),
+                *same(*fused, (frechet(GENERATED), frechet(GENERATED))),
+            ),
+        ),
+        Claim(
+            "A bar is a better unit than a phrase of four (Section IV.A has the phrase, the code the bar)",
+            "released code",
+            over("phrase", by=quality),
+        ),
+    ]
+
+
+def judge(comparison: Comparison, experiments: dict[str, list[Experiment]]) -> Verdict:
+    """Compares seed by seed; it holds, or not, where the 95 % interval of the gain does not include 0.
+
+    Over several seeds that is Student's interval; of a single one, the bootstrap intervals of both, as if they
+    were independent, which is wide for rows that belong together phrase by phrase.
+    """
+    (first, better), (second, worse) = comparison.better, comparison.worse
+    sign = 1 if better.higher else -1
+    values, halves, left, right = [], [], [], []
+    others = {experiment.seed: experiment for experiment in experiments.get(second, [])}
+    for experiment in experiments.get(first, []):
+        if experiment.seed in others:
+            ours = estimate_of(experiment, better)
+            theirs = estimate_of(others[experiment.seed], worse)
+            left.append(ours.mean)
+            right.append(theirs.mean)
+            values.append(sign * (ours.mean - theirs.mean))
+            halves.append(math.hypot((ours.high - ours.low) / 2, (theirs.high - theirs.low) / 2))
+    gain = interval(values, halves)
+    outcome = NOT_RUN if not values else UNKNOWN
+    if gain.mean - gain.half > 0:
+        outcome = HOLDS
+    elif gain.mean + gain.half < 0:
+        outcome = FAILS
+    return Verdict(outcome, _mean(left), _mean(right), gain)
+
+
+def together(verdicts: list[Verdict]) -> str:
+    """Returns what the verdicts of a claim's comparisons come to."""
+    outcomes = [verdict.outcome for verdict in verdicts]
+    if all(outcome == NOT_RUN for outcome in outcomes):
+        return NOT_RUN
+    if all(outcome == HOLDS for outcome in outcomes):
+        return HOLDS
+    if HOLDS not in outcomes and FAILS in outcomes:
+        return FAILS
+    if FAILS in outcomes:
+        return f"holds in {outcomes.count(HOLDS)} of {len(outcomes)}"
+    return (
+        UNKNOWN
+        if HOLDS not in outcomes
+        else f"holds in {outcomes.count(HOLDS)} of {len(outcomes)}, rest open"
+    )
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
