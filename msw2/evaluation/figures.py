@@ -1,7 +1,9 @@
 """Figures: pianorolls of songs, and curves of histories; no pyplot, so that nothing global is touched."""
 
 import csv
+import itertools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -69,35 +71,38 @@ def read_history(path: str | os.PathLike) -> dict[str, list[float]]:
 
 
 def draw_curves(
-    path: str | os.PathLike, histories: dict[str, dict[str, list[float]]], column: str = "loss"
+    path: str | os.PathLike, histories: dict[str, dict[str, list[float]]], columns: Sequence[str] = ("loss",)
 ) -> None:
-    """Draws one column of several histories as a PNG, a panel each, with its validation where there is any.
+    """Draws columns of several histories as a PNG, a panel each, with its validation where there is any.
 
-    A panel whose values are above 0 and span more than a factor of ten gets a logarithmic axis.
+    One column fills rows of three panels; of several, each has a row of its own. A loss whose values are above 0
+    and span more than a factor of ten gets a logarithmic axis.
 
     Args:
         path: the PNG to write, whole or not at all.
         histories: title -> a history as `read_history` returns it, a value an epoch.
-        column: which quantity; its validation is `val_<column>`.
+        columns: which quantities; the validation of each is `val_<column>`.
 
     Raises:
-        ValueError: if there are no histories, or one lacks the column.
+        ValueError: if there are no histories, or one lacks a column.
     """
     if not histories:
         raise ValueError("no histories were given; at least one is needed")
     for title, history in histories.items():
-        if column not in history:
-            raise ValueError(
-                f"history {title!r} has no column {column!r}, only {', '.join(history) or 'none'}"
-            )
-    across = min(3, len(histories))
-    down = -(-len(histories) // across)
-    figure = _figure(4.4 * across, 3.1 * down)
+        for column in columns:
+            if column not in history:
+                raise ValueError(
+                    f"history {title!r} has no column {column!r}, only {', '.join(history) or 'none'}"
+                )
+    panels = list(itertools.product(columns, histories.items()))
+    across = min(3, len(histories)) if len(columns) == 1 else len(histories)
+    down = -(-len(panels) // across)
+    figure = _figure(across * min(4.4, 18 / across), 3.1 * down)
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for axis, (title, history) in zip(axes, histories.items(), strict=False):
+    for axis, (column, (title, history)) in zip(axes, panels, strict=False):
         _draw_curve(axis, history, column)
         axis.set_title(title, fontsize=11, fontweight="bold", color=_INK)
-    for axis in axes[len(histories) :]:
+    for axis in axes[len(panels) :]:
         axis.set_visible(False)
     _save(figure, path)
 
@@ -190,7 +195,7 @@ def _draw_curve(axis: Axes, history: dict[str, list[float]], column: str) -> Non
             shown.append(values[known])
     if shown:
         everything = np.concatenate(shown)
-        if everything.min() > 0 and everything.max() > 10 * everything.min():
+        if column == "loss" and everything.min() > 0 and everything.max() > 10 * everything.min():
             axis.set_yscale("log")
         axis.legend(frameon=False, fontsize=9, labelcolor=_INK)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

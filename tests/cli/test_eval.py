@@ -1,4 +1,4 @@
-"""`make eval` and `make figures` as the user meets them."""
+"""`make eval` as the user meets it."""
 
 import csv
 
@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from msw2.cli import eval as evaluation
-from msw2.cli import figures
-from msw2.cli.launch import OptionError
 from msw2.data.packing import pack
 from msw2.evaluation.novelty import nearest
 from msw2.evaluation.sampling import Sampler
@@ -77,14 +75,3 @@ def test_copies_are_sought_in_as_many_training_phrases_as_was_said(
     table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
     assert f"the nearest of 3 of the {tiny_store.count('train')} training phrases" in table
     assert "| floor |" in table  # the split has several songs
-
-
-def test_figures_are_drawn_of_the_losses_and_of_one_phrase(command, own_run, tiny_store):
-    command(figures, f"--run={own_run.path}", f"--store={tiny_store.path}")
-    for name in ("losses.png", "restored.png"):
-        assert (own_run.path / "figures" / name).read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_phrase_that_is_not_there_is_refused(command, own_run, tiny_store):
-    with pytest.raises(OptionError, match="phrase 2 is not below 2, the phrases of the split test of"):
-        command(figures, f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrase=2")

@@ -129,11 +129,26 @@ def test_curves_show_training_and_validation_with_a_fitting_scale(tmp_path, draw
     assert imread(tmp_path / "curves.png").shape == (806, 1716, 4)
 
 
+def test_several_columns_have_a_row_of_panels_each(tmp_path, drawn):
+    histories = {
+        "drums": {"loss": [9.0, 1.0], "accuracy": [0.25, 0.5], "val_loss": [8.0, 2.0]},
+        "bass": {"loss": [3.0, 0.1], "accuracy": [0.01, 0.75], "val_accuracy": [0.02, 0.5]},
+    }
+    figures.draw_curves(tmp_path / "curves.png", histories, ("accuracy", "loss"))
+    axes = np.array(drawn[0].axes).reshape(2, 2)
+    assert [[axis.get_title() for axis in row] for row in axes] == [["drums", "bass"]] * 2
+    assert [[axis.get_ylabel() for axis in row] for row in axes] == [["accuracy"] * 2, ["loss"] * 2]
+    lines = [[line.get_ydata().tolist() for line in axis.get_lines()] for axis in axes.flat]
+    assert lines == [[[0.25, 0.5]], [[0.01, 0.75], [0.02, 0.5]], [[9, 1], [8, 2]], [[3, 0.1]]]
+    # A share is read against 0 and 1, however small it was at first.
+    assert [axis.get_yscale() for axis in axes.flat] == ["linear", "linear", "linear", "log"]
+
+
 def test_curves_of_another_column_or_none_at_all(tmp_path, drawn):
     history = {"loss": [1.0], "kl": [5.0, 500.0]}
-    figures.draw_curves(tmp_path / "curves.png", {"bass": history}, column="kl")
+    figures.draw_curves(tmp_path / "curves.png", {"bass": history}, columns=["kl"])
     assert drawn[0].axes[0].get_lines()[0].get_ydata().tolist() == [5, 500]
     with pytest.raises(ValueError, match="history 'bass' has no column 'val_f1', only loss, kl"):
-        figures.draw_curves(tmp_path / "curves.png", {"bass": history}, column="val_f1")
+        figures.draw_curves(tmp_path / "curves.png", {"bass": history}, columns=["loss", "val_f1"])
     with pytest.raises(ValueError, match="no histories were given"):
         figures.draw_curves(tmp_path / "curves.png", {})
