@@ -13,13 +13,15 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
+    opened = _, _, run = side_by_side.open_training()
     side_by_side.train_chosen(
-        side_by_side.open_training(),
+        opened,
         "refine",
         train_refiner,
         kind="refiner",
         name="refiner",
         parts=lambda track: [f"{track}_refiner"],
+        epochs=0 if run.config.refine == "none" else run.config.refine_epochs,
     )
 
 

@@ -17,9 +17,12 @@ from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
+from msw2.training.stages import epoch_steps
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
+# A process takes some ten seconds to start: shorter trainings follow one another in this one.
+FEWEST_STEPS = 500
 
 
 def open_training() -> tuple[tuple[str, ...], Store, Run]:
@@ -30,7 +33,7 @@ def open_training() -> tuple[tuple[str, ...], Store, Run]:
     return tracks, store, options.bound_run(store)
 
 
-def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts) -> None:
+def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epochs: int) -> None:
     """Trains what `--track` asks for and is not trained yet, and draws the loss.
 
     Args:
@@ -40,17 +43,21 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts) -> N
         kind: of the stage, as in the names of its histories, `<track>_<kind>`.
         name: of what is trained, for titles.
         parts: function from a track to the names of the parts that are trained.
+        epochs: of the training.
     """
     tracks, store, run = opened
-    if len(tracks) > 1:
-        train(command, [track for track in tracks if not run.has(*parts(track))])
-    elif fit(run, store, tracks[0]):
-        stage = f"{tracks[0]}_{kind}"
-        if not run.history(stage).exists():  # there was nothing to learn
-            return
-        draw_curves(run.figure(stage), {f"{name} of {tracks[0]}": read_history(run.history(stage))})
-    else:
+    if len(tracks) == 1 and run.has(*parts(tracks[0])):
         print(f"{tracks[0]}: the {name} is trained already")
+        return
+    untrained = [track for track in tracks if not run.has(*parts(track))]
+    if len(untrained) > 1 and epochs * epoch_steps(run, store) >= FEWEST_STEPS:
+        train(command, untrained)
+        return
+    for track in untrained:
+        fit(run, store, track)
+        stage = f"{track}_{kind}"
+        if run.history(stage).exists():  # else there was nothing to learn
+            draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
 
 
 def train(command: str, tracks: list[str]) -> None:

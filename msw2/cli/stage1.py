@@ -20,7 +20,10 @@ def main() -> None:
     if run.config.shared:
         _train_shared(tracks, store, run)
     else:
-        side_by_side.train_chosen(opened, "stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts)
+        epochs = run.config.bvae_epochs
+        side_by_side.train_chosen(
+            opened, "stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts, epochs=epochs
+        )
 
 
 def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:

@@ -302,6 +302,11 @@ def _units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> pipelin
     return pipeline.PackedUnits.together(parts)
 
 
+def epoch_steps(run: Run, store: Store) -> int:
+    """Returns the steps of an epoch of a BVAE or a refiner of one track."""
+    return -(-_epoch_units(run, store, TRACK_NAMES[:1]) // run.config.batch_size)
+
+
 def _most_units(config: Config, split: str) -> int:
     """Returns how many units of a track are read of a split, from the first on (0: all)."""
     if split == "train":
