@@ -8,7 +8,7 @@ import numpy as np
 
 from msw2.evaluation import distances, quality, tables
 from msw2.evaluation.bootstrap import Sample, resample
-from msw2.evaluation.measures import MEASURES
+from msw2.evaluation.measures import MEASURES, measure_all
 from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
 from msw2.music.features import features
@@ -51,7 +51,7 @@ def evaluate(
     measured: dict[str, quality.Ratios] = {}
     dataset: dict = {}
     for row in sorted(rows, key=lambda name: name != DATASET):  # the dataset first, the others in their order
-        ratios = {(measure.name, measure.definition): measure.over(rows[row], grid) for measure in MEASURES}
+        ratios = measure_all(rows[row], grid)
         measured[row] = ratios
         samples = resample(ratios, seed, resamples)
         for measure in MEASURES:
