@@ -2,10 +2,10 @@
 
 Of a resample an absolute difference is on average larger than of the sample, most where the true distance is small
 against the spread, because whichever way chance moves a value, it counts as distance. So the percentile interval
-lies too high: it misses a distance of 0 always. Here it is mirrored at the value, (2 value - high, 2 value - low),
-the basic bootstrap interval (Davison and Hinkley 1997, section 5.2), and ends at 0. In simulations with five columns
-that covers the true distance in about 9 cases of 10, with one column in 7 to 9 of 10, where the percentile interval
-goes down to none. The value itself has the same bias and is not corrected, so that it stays comparable with the
+lies too high and never reaches a distance of 0. Here it is mirrored at the value, (2 value - high, 2 value - low), the
+basic bootstrap interval (Davison and Hinkley 1997, section 5.2), and ends at 0. In simulations with normal noise it
+covers the true distance in 7 to 9.5 cases of 10, where the percentile interval goes down to none: read it as
+somewhat too narrow. The value itself has the same bias and is not corrected, so that it stays comparable with the
 paper's, which have it too; the interval may therefore lie below it.
 """
 
