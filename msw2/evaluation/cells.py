@@ -19,11 +19,6 @@ def text(estimate: Estimate, scale: float) -> str:
     return f"{scale * estimate.mean:.{digits}f} ± {scale * spread:.{digits}f}"
 
 
-def number(value: float, form: str) -> str:
-    """Returns a number without a spread, in a format of Python's."""
-    return NONE if math.isnan(value) else f"{value:{form}}"
-
-
 def italic(value: float, form: str = "g") -> str:
     """Returns a printed number of the paper."""
     return NONE if math.isnan(value) else f"*{value:{form}}*"

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from msw2.music import metrics, table1, tonality
+from msw2.music.features import by_track
 from msw2.music.grid import Grid
 from msw2.music.metrics import Ratio
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 _DRUMS, _PITCHED = (TRACK_NAMES[DRUMS],), TRACK_NAMES[DRUMS + 1 :]  # drums come first
 _PAIRS = tuple(itertools.combinations(range(len(_PITCHED)), 2))
-_CHUNK = 512  # phrases measured at a time, which bounds the temporary arrays to some 100 MB
+_CHUNK = 128  # phrases measured at a time, which bounds the temporary arrays to some 30 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,16 +43,6 @@ class Measure:
         if self.name == "TD":
             return tuple(f"{self.tracks[first]}-{self.tracks[second]}" for first, second in _PAIRS)
         return self.tracks
-
-    def over(self, phrases: np.ndarray, grid: Grid) -> Ratio:
-        """Returns the counts of bool [phrase, bar, step, pitch, track]."""
-        first = TRACK_NAMES.index(self.tracks[0])
-        phrases = phrases[..., first : first + len(self.tracks)]  # a slice, because a list would copy
-        parts = [
-            self.compute(phrases[start : start + _CHUNK], grid) for start in range(0, len(phrases), _CHUNK)
-        ]
-        numerators, denominators, silence = zip(*parts, strict=True)
-        return Ratio(np.concatenate(numerators), np.concatenate(denominators), silence[0])
 
 
 def _bars_sounding(pianoroll: np.ndarray, _: Grid) -> Ratio:
@@ -98,3 +89,19 @@ RELEASED = (
     Measure("EB", "EB", lambda roll, _: table1.released_empty_bar_rate(roll), "released", scale=100),
 )
 MEASURES = (*CORRECT, TONAL_DISTANCE, *COLLAPSE, *RELEASED)
+
+
+def measure_all(phrases: np.ndarray, grid: Grid) -> dict[tuple[str, str], Ratio]:
+    """Returns the counts of every measure, by its name and definition, of bool [phrase, bar, step, pitch, track]."""
+    parts: dict[tuple[str, str], list[Ratio]] = {}
+    for start in range(0, len(phrases), _CHUNK):
+        chunk = by_track(phrases[start : start + _CHUNK])
+        for measure in MEASURES:
+            first = TRACK_NAMES.index(measure.tracks[0])
+            tracks = chunk[..., first : first + len(measure.tracks)]  # a slice, because a list would copy
+            parts.setdefault((measure.name, measure.definition), []).append(measure.compute(tracks, grid))
+    return {name: _joined(*zip(*found, strict=True)) for name, found in parts.items()}
+
+
+def _joined(numerators: tuple, denominators: tuple, silence: tuple) -> Ratio:
+    return Ratio(np.concatenate(numerators), np.concatenate(denominators), silence[0])

@@ -6,9 +6,9 @@ import pathlib
 
 import numpy as np
 
-from msw2.evaluation import quality, tables
+from msw2.evaluation import distances, quality, tables
 from msw2.evaluation.bootstrap import Sample, resample
-from msw2.evaluation.measures import MEASURES
+from msw2.evaluation.measures import MEASURES, measure_all
 from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
 from msw2.music.features import features
@@ -29,8 +29,9 @@ def evaluate(
 ) -> Evaluation:
     """Measures every metric of every row, with bootstrap intervals over phrases, and how like the dataset each row is.
 
-    Phrases of one song are not independent, which these intervals do not know: they are somewhat too narrow
-    for sets with several phrases a song.
+    Distances to the dataset row are `distances.estimates`, overlapping areas and Fréchet distances
+    `quality.compare`. Phrases of one song are not independent, which these intervals do not know: they are
+    somewhat too narrow for sets with several phrases a song.
 
     Args:
         rows: "dataset", and any of "MSG1", "MSG2", "MSR" or others; each bool [phrase, bar, step, pitch,
@@ -48,17 +49,19 @@ def evaluate(
     _check(rows, grid, original, restored, resamples)
     estimates: dict[Key, Estimate] = {}
     measured: dict[str, quality.Ratios] = {}
-    dataset_cells = None
+    dataset: dict = {}
     for row in sorted(rows, key=lambda name: name != DATASET):  # the dataset first, the others in their order
-        ratios = {(measure.name, measure.definition): measure.over(rows[row], grid) for measure in MEASURES}
+        ratios = measure_all(rows[row], grid)
         measured[row] = ratios
         samples = resample(ratios, seed, resamples)
         for measure in MEASURES:
             sample = samples[measure.name, measure.definition]
             estimates |= _estimates(row, measure.name, measure.definition, measure.columns, sample)
-        cells = samples["cells", "correct"]
-        dataset_cells = dataset_cells or cells
-        estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, _quotient(cells, dataset_cells))
+        dataset = dataset or samples
+        quotient = _quotient(samples["cells", "correct"], dataset["cells", "correct"])
+        estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, quotient)
+        if row != DATASET:
+            estimates |= distances.estimates(row, samples, dataset)
     vectors = {row: features(phrases, grid) for row, phrases in rows.items()}
     estimates |= quality.compare(measured, vectors, songs, seed=seed)
     if original is not None:

@@ -33,7 +33,8 @@ class Evaluation:
     """What `evaluate` found.
 
     Attributes:
-        estimates: in the units of the metrics' docstrings (shares in 0..1, not percent).
+        estimates: in the units of the metrics' docstrings (shares in 0..1, not percent); `distance_<metric>` in
+            those of the tables.
         phrases: number of phrases of each row, in the order of the rows.
         seed: of the resampling.
         resamples: number of bootstrap resamples.

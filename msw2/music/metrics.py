@@ -60,8 +60,8 @@ def polyphonicity(pianoroll: np.ndarray, more_than: int = 2) -> Ratio:
 
     In 0..1; 0 on silence. Source: BMuseGAN (Dong and Yang 2018), whose threshold is more than two pitches.
     """
-    polyphonic = np.count_nonzero(pianoroll, axis=3) > more_than
-    return ratio(np.count_nonzero(polyphonic, axis=(1, 2)), pianoroll.shape[1] * pianoroll.shape[2])
+    polyphonic = count(pianoroll, axis=3) > more_than
+    return ratio(count(polyphonic, axis=(1, 2)), pianoroll.shape[1] * pianoroll.shape[2])
 
 
 def qualified_note_rate(pianoroll: np.ndarray, shortest: int = 3) -> Ratio:
@@ -72,10 +72,10 @@ def qualified_note_rate(pianoroll: np.ndarray, shortest: int = 3) -> Ratio:
     """
     time = as_time(pianoroll)
     onsets = onsets_of(time)
-    held = onsets[:, : time.shape[1] - shortest + 1].copy()
+    held = onsets[:, : time.shape[1] - shortest + 1].copy(order="K")
     for later in range(1, shortest):
         held &= time[:, later : later + held.shape[1]]
-    return ratio(np.count_nonzero(held, axis=(1, 2)), np.count_nonzero(onsets, axis=(1, 2)))
+    return ratio(count(held, axis=(1, 2)), count(onsets, axis=(1, 2)))
 
 
 def drum_pattern_rate(pianoroll: np.ndarray, grid: Grid, tolerance: int = 0) -> Ratio:
@@ -93,7 +93,7 @@ def drum_pattern_rate(pianoroll: np.ndarray, grid: Grid, tolerance: int = 0) -> 
     """
     sixteenths = np.arange(17) * grid.beat_resolution / 4
     distance = np.abs(np.arange(grid.steps)[:, None] - sixteenths).min(axis=1)
-    hits = np.count_nonzero(pianoroll, axis=3).sum(axis=1)  # [phrase, step, track]
+    hits = count(pianoroll, axis=3).sum(axis=1)  # [phrase, step, track]
     return ratio(hits[:, distance <= tolerance].sum(axis=1), hits.sum(axis=1))
 
 
@@ -151,6 +151,20 @@ def f1_scores(truth: np.ndarray, prediction: np.ndarray) -> tuple[Ratio, Ratio, 
     return ratio(hits, found), ratio(hits, on), ratio(2 * hits, found + on)
 
 
+def count(cells: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Returns `np.count_nonzero` of bool, int64, several times as fast: by sums in the smallest type that holds them.
+
+    Args:
+        cells: bool of any shape.
+        axis: as in NumPy; of several the last is summed first.
+    """
+    total, most = cells.view(np.uint8), 1
+    for each in sorted((axis,) if isinstance(axis, int) else axis, reverse=True):
+        most *= cells.shape[each]
+        total = total.sum(axis=each, dtype=np.min_scalar_type(most))
+    return total.astype(np.int64)
+
+
 def _check_same_shape(truth: np.ndarray, prediction: np.ndarray) -> None:
     if truth.shape != prediction.shape:
         raise ValueError(
@@ -160,7 +174,7 @@ def _check_same_shape(truth: np.ndarray, prediction: np.ndarray) -> None:
 
 def _count(bars: np.ndarray) -> np.ndarray:
     """[phrase, bar, track] -> [phrase, track]."""
-    return np.count_nonzero(bars, axis=1)
+    return count(bars, axis=1)
 
 
 def _sounds(pianoroll: np.ndarray) -> np.ndarray:
@@ -170,7 +184,7 @@ def _sounds(pianoroll: np.ndarray) -> np.ndarray:
 
 def _cells(pianoroll: np.ndarray) -> np.ndarray:
     """[phrase, bar, step, pitch, track] -> cells that sound, [phrase, track]."""
-    return np.count_nonzero(pianoroll, axis=(1, 2)).sum(axis=1)
+    return count(pianoroll, axis=(1, 2)).sum(axis=1)
 
 
 def as_time(pianoroll: np.ndarray) -> np.ndarray:
@@ -180,6 +194,6 @@ def as_time(pianoroll: np.ndarray) -> np.ndarray:
 
 def onsets_of(time: np.ndarray) -> np.ndarray:
     """Returns where notes start, bool [phrase, step, pitch, track] as given; what sounds at step 0 starts there."""
-    onsets = time.copy()
+    onsets = time.copy(order="K")  # tracks that lie apart in memory are to remain so
     onsets[:, 1:] &= ~time[:, :-1]
     return onsets

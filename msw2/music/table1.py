@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from msw2.music.metrics import Ratio, ratio
+from msw2.music.metrics import Ratio, count, ratio
 
 BANDS = 12
 _SCALE_BANDS = (0, 2, 4, 5, 7, 9, 11)  # C major, had the bands been pitch classes
@@ -18,7 +18,7 @@ _DRUM_WEIGHTS = (1.0, 0.1, 0.1)  # on a sixteenth of 48 steps a bar, and beside 
 
 def released_empty_bar_rate(pianoroll: np.ndarray) -> Ratio:
     """Bars that are NOT empty / bars. In 0..1; 0 on silence. Fault: the negation is missing."""
-    return ratio(np.count_nonzero(pianoroll.any(2).any(2), axis=1), pianoroll.shape[1])
+    return ratio(count(pianoroll.any(2).any(2), axis=1), pianoroll.shape[1])
 
 
 def released_used_pitch_classes(pianoroll: np.ndarray) -> Ratio:
@@ -27,7 +27,7 @@ def released_used_pitch_classes(pianoroll: np.ndarray) -> Ratio:
     Faults: the steps of a bar are added where they should be united, and the bands are not pitch classes.
     """
     active = _bands(pianoroll, axis=3).any(axis=4)  # [phrase, bar, step, band, track]
-    return ratio(np.count_nonzero(active, axis=(1, 2, 3)), pianoroll.shape[1])
+    return ratio(count(active, axis=(1, 2, 3)), pianoroll.shape[1])
 
 
 def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
@@ -36,7 +36,7 @@ def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
     Fault: the bands are not pitch classes. Every semitone counts, so a band with two of them on counts twice:
     read so, real songs come nearer to the printed row.
     """
-    counts = _bands(np.count_nonzero(pianoroll, axis=(1, 2)), axis=1).sum(axis=2)  # [phrase, band, track]
+    counts = _bands(count(pianoroll, axis=(1, 2)), axis=1).sum(axis=2)  # [phrase, band, track]
     return ratio(counts[:, _SCALE_BANDS].sum(axis=1), counts.sum(axis=1))
 
 
@@ -45,7 +45,7 @@ def released_drum_pattern_rate(pianoroll: np.ndarray) -> Ratio:
 
     Fault: the tolerance covers every step there is, so that no hit is out of pattern.
     """
-    hits = np.count_nonzero(pianoroll, axis=3).sum(axis=1)  # [phrase, step, track]
+    hits = count(pianoroll, axis=3).sum(axis=1)  # [phrase, step, track]
     weights = np.resize(_DRUM_WEIGHTS, hits.shape[1])
     return ratio(np.einsum("s,pst->pt", weights, hits), hits.sum(axis=1), silence=0.0)
 
@@ -56,9 +56,10 @@ def _bands(cells: np.ndarray, axis: int) -> np.ndarray:
     Fault: 84 pitches are split 12 x 7 where 7 octaves x 12 is meant. Other sizes are first padded to a
     multiple of twelve.
     """
-    padding = [(0, 0)] * cells.ndim
-    padding[axis] = (0, -cells.shape[axis] % BANDS)
-    cells = np.pad(cells, padding)
+    if missing := -cells.shape[axis] % BANDS:
+        padding = [(0, 0)] * cells.ndim
+        padding[axis] = (0, missing)
+        cells = np.pad(cells, padding)
     return cells.reshape(*cells.shape[:axis], BANDS, -1, *cells.shape[axis + 1 :])
 
 

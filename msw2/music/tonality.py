@@ -8,7 +8,7 @@ pitches name instruments, none of this means much.
 import numpy as np
 
 from msw2.music.grid import Grid
-from msw2.music.metrics import Ratio, ratio
+from msw2.music.metrics import Ratio, count, ratio
 
 PITCH_CLASSES = 12
 # Semitones above the tonic; minor is natural minor.
@@ -42,7 +42,7 @@ def used_pitch_classes(pianoroll: np.ndarray, grid: Grid) -> Ratio:
     """
     sounding = pianoroll.any(2)  # [phrase, bar, pitch, track]
     used = np.count_nonzero(pitch_class_counts(sounding, grid), axis=(1, 2))
-    return ratio(used, np.count_nonzero(sounding.any(2), axis=1))
+    return ratio(used, count(sounding.any(2), axis=1))
 
 
 def scale_ratio(pianoroll: np.ndarray, grid: Grid, tonic: int = 0, mode: str = "major") -> Ratio:
@@ -115,7 +115,7 @@ def tonal_distance(pianoroll: np.ndarray, grid: Grid, pairs: tuple[tuple[int, in
     """
     phrases, bars, steps, *rest = pianoroll.shape
     beats = pianoroll.reshape(phrases, bars * steps // grid.beat_resolution, grid.beat_resolution, *rest)
-    chroma = pitch_class_counts(np.count_nonzero(beats, axis=2), grid)  # [phrase, beat, pitch class, track]
+    chroma = pitch_class_counts(count(beats, axis=2), grid)  # [phrase, beat, pitch class, track]
     total = chroma.sum(axis=2)
     centroids = (_TONAL_SPACE @ chroma) / np.maximum(total, 1)[:, :, None]
     first, second = np.array(pairs).T
@@ -126,4 +126,4 @@ def tonal_distance(pianoroll: np.ndarray, grid: Grid, pairs: tuple[tuple[int, in
 
 def _phrase_counts(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:
     """Cells of each phrase by pitch class, int64 [phrase, pitch class, track]."""
-    return pitch_class_counts(np.count_nonzero(pianoroll, axis=(1, 2)), grid)
+    return pitch_class_counts(count(pianoroll, axis=(1, 2)), grid)

@@ -156,8 +156,10 @@ def test_markdown_gives_distances_in_the_units_of_the_paper(tmp_path):
         tmp_path, report.evaluate(rows, GRID, seed=7, resamples=10), split="test", preset="smoke"
     )
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert "| MSG2, generate | 10.00 | 0.08 | 0.00 |" in lines
+    assert "| MSG2, generate | 10.00 ± 0.00 | 0.08 ± 0.00 | 0.00 ± 0.00 |" in lines
     assert "| *MSG2, paper* | *4.26* | *7.50* | *3.00* |" in lines
+    assert "| metric | MSG2 | MSR |" in lines
+    assert any(line.startswith("| Sounding cells a bar | 0.07 ± 0.00 | 0.") for line in lines)  # 1 / 3 / 5
     # Guitar and strings are silent, so that they have no SR; cells differ by 1/3 in guitar, bass and strings.
     assert any(line.startswith("| MSR, restore | n/a | 0.") for line in lines)
 
@@ -206,7 +208,7 @@ def test_markdown_tables_are_rectangular(evaluation, tmp_path):
     path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
     widths = [{line.count("|") - 1 for line in table.splitlines()} for table in tables]
-    assert widths == [{12}, {4}, {7}, {8}, {8}, {3}, {4}, {7}]
+    assert widths == [{12}, {4}, {7}, {8}, {2}, {8}, {3}, {4}, {7}]
 
 
 def test_report_without_a_restoration_says_nothing_of_it(tmp_path):

@@ -127,3 +127,13 @@ def test_other_shapes_are_refused(score):
         ValueError, match=r"shape \(1, 3, 16, 14, 2\) does not match truth of shape \(2, 3, 16, 14, 2\)"
     ):
         score(NOTES, NOTES[:1])
+
+
+@pytest.mark.parametrize("axis", [0, 2, (0, 1), (1, 2), (0, 1, 2)])
+def test_counts_are_exact_beyond_the_types_they_are_summed_in(axis):
+    full = np.ones((3, 300, 255), bool)
+    full[0, 0, 0] = False
+    counted = metrics.count(full, axis)
+    np.testing.assert_array_equal(counted, np.count_nonzero(full, axis=axis))
+    assert counted.dtype == np.int64
+    np.testing.assert_array_equal(metrics.count(full[:, ::2, 1:], axis), full[:, ::2, 1:].sum(axis=axis))

@@ -1,0 +1,69 @@
+"""How far each row is from the dataset row, a number for each metric: the mean over its columns of |row - dataset|.
+
+Of a resample an absolute difference is on average larger than of the sample, most where the true distance is small
+against the spread, because whichever way chance moves a value, it counts as distance. So the percentile interval
+lies too high and never reaches a distance of 0. Here it is mirrored at the value, (2 value - high, 2 value - low), the
+basic bootstrap interval (Davison and Hinkley 1997, section 5.2), and ends at 0. In simulations with normal noise it
+covers the true distance in 7 to 9.5 cases of 10, where the percentile interval goes down to none: read it as
+somewhat too narrow. The value itself has the same bias and is not corrected, so that it stays comparable with the
+paper's, which have it too; the interval may therefore lie below it.
+"""
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from msw2.evaluation.bootstrap import Sample
+from msw2.evaluation.measures import CORRECT, TABLE1, TONAL_DISTANCE, Measure
+from msw2.evaluation.results import ALL, Estimate, Key
+from msw2.music.table1 import PRINTED_CELL_TRACKS
+
+COMPARED = (*CORRECT, TONAL_DISTANCE)  # the correct metrics that have a distance
+
+
+def name(metric: str) -> str:
+    """Returns what metrics.csv calls the distance of a metric."""
+    return f"distance_{metric}"
+
+
+def estimates(
+    row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Sample]
+) -> dict[Key, Estimate]:
+    """Returns the distances of a row to the dataset row, for Table I's released metrics and the correct ones.
+
+    Both sides are resampled. Rows whose resamples are those of the dataset (as many phrases, the same seed) stay
+    paired with it, which is right for restorations and does no harm to others.
+
+    Args:
+        row: name of the row.
+        samples: of the row, by (name, definition) of a measure.
+        dataset: of the dataset row, with as many resamples.
+
+    Returns:
+        `distance_<metric>`, in the units of the tables: percentage points where the metric is in percent. Released
+        cells are compared over the tracks that the paper prints, all else over all columns. NaN where one of them
+        has no value on either side, such as the SR of a silent track.
+    """
+    found = {}
+    for measure in (*TABLE1, *COMPARED):
+        key = measure.name, measure.definition
+        distance = _distance(measure, samples[key], dataset[key])
+        found[Key(row, name(measure.name), measure.definition, ALL)] = _estimate(distance)
+    return found
+
+
+def _distance(measure: Measure, sample: Sample, dataset: Sample) -> Sample:
+    """Returns the distance as a sample of one column."""
+    released_cells = (measure.name, measure.definition) == ("cells", "released")
+    columns = list(PRINTED_CELL_TRACKS) if released_cells else slice(None)
+    value, draws = (
+        measure.scale * np.abs(ours - real)[..., columns].mean(axis=-1, keepdims=True)
+        for ours, real in ((sample.value, dataset.value), (sample.draws, dataset.draws))
+    )
+    return Sample(value, draws)
+
+
+def _estimate(distance: Sample) -> Estimate:
+    low, high = distance.interval()
+    basic = np.maximum(2 * distance.value - np.stack([high, low]), 0)
+    return Estimate(*np.concatenate([distance.value, *basic]).tolist())
