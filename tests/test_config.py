@@ -114,11 +114,10 @@ def test_what_a_bvae_reads(unit, train_bars, expected):
 
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
-    maths = ("gates", "likelihood", "sigma", "output_bias", "position")
+    maths = ("gates", "likelihood", "sigma", "output_bias", "position", "encoder_states")
     maths += ("fusion", "mfg_output", "standardise", "prior")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
-    assert DEMO.bvae_epochs <= TUNED.bvae_epochs
 
 
 @pytest.mark.parametrize(

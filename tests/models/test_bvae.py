@@ -13,9 +13,9 @@ from msw2.models.sandwich import Sandwich, build_parts, track_vae
         # LSTM: 4 x 128 x (84 + 128 + 1); two Dense: 2 x 64 x (128 + 1)
         (PAPER, "bar", 109056 + 16512, 98816 + 71568),
         (PAPER, "phrase", 109056 + 16512, 98816 + 71568),  # a recurrence is as large over more steps
-        # Two LSTMs, Dense of 256. The decoder's position: 12 steps a beat, and 4 or 16 beats.
-        (TUNED, "bar", 2 * 109056 + 32896, 4 * 128 * (64 + 12 + 4 + 128 + 1) + 129 * 84),
-        (TUNED, "phrase", 2 * 109056 + 32896, 4 * 128 * (64 + 12 + 16 + 128 + 1) + 129 * 84),
+        # Dense on all states, 48 or 192. The decoder's position: 12 steps a beat, and 4 or 16 beats.
+        (TUNED, "bar", 109056 + 128 * (48 * 128 + 1), 4 * 128 * (64 + 12 + 4 + 128 + 1) + 129 * 84),
+        (TUNED, "phrase", 109056 + 128 * (192 * 128 + 1), 4 * 128 * (64 + 12 + 16 + 128 + 1) + 129 * 84),
         (RELEASED, "bar", 349184 + 131584, 525312 + 114576),
     ],
 )
