@@ -121,11 +121,12 @@ def bound_run(store: Store) -> Run:
     Raises:
         OptionError, RunError: as `training_run`; and RunError if run and store do not fit, or a run is not there.
     """
+    others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
     run = training_run()
     check_fit(run, store)
-    for path in flags.FLAGS.take_over:
-        if taken := take_over(run, Run.open(path)):
-            print(f"taken over from {path}: {', '.join(taken)}")
+    for other in others:
+        if taken := take_over(run, other):
+            print(f"taken over from {other.path}: {', '.join(taken)}")
     return run
 
 

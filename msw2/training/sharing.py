@@ -1,10 +1,13 @@
 """What two runs train alike is trained once: one takes it over from the other.
 
 A part depends on the store and on all fields of the config but those of other stages. So runs that differ only in how
-they refine share BVAEs and MFG-VAE, and runs that differ only in how they fuse share BVAEs and refiners.
+they refine share BVAEs and MFG-VAE, and runs that differ only in how they fuse share BVAEs and refiners. What is made
+of other parts, as an MFG-VAE is of the BVAEs' latents, is only taken where these are the very same weights: the same
+training twice, on other cores, does not end in the same latents.
 """
 
 import dataclasses
+import filecmp
 import json
 import pathlib
 import shutil
@@ -23,6 +26,7 @@ FUSION_FIELDS = frozenset(
         *("mfg_kl", "mfg_epochs", "mfg_transpositions"),
     }
 )
+FUSION = ("mfg_encoder", "mfg_decoder")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +37,19 @@ class _Group:
         parts: their names.
         stage: name of their history.
         untouched: fields of the config that they do not depend on.
+        origin: names of the parts that they are made of.
     """
 
     parts: tuple[str, ...]
     stage: str
     untouched: frozenset[str]
+    origin: tuple[str, ...] = ()
 
 
 def take_over(run: Run, other: Run) -> list[str]:
     """Copies what `other` has trained, and `run` would train alike and has not yet.
+
+    Parts that are trained together are copied together, over what a killed run may have of them.
 
     Args:
         run: bound to its store (see `stages.check_fit`).
@@ -55,15 +63,15 @@ def take_over(run: Run, other: Run) -> list[str]:
     taken = []
     for group in _groups(run.config.shared):
         missing = not run.has(*group.parts)
-        if missing and other.has(*group.parts) and _alike(run, other, group.untouched):
+        if missing and other.has(*group.parts) and _alike(run, other, group.untouched, group.origin):
             _copy(other.history(group.stage), run.history(group.stage))
             for part in group.parts:
                 _copy(other.weights(part), run.weights(part))
             taken.append(group.stage)
-    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS):
+    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS, FUSION):
         _copy(other.prior, run.prior)
         taken.append("prior")
-    return taken
+    return list(dict.fromkeys(taken))  # a shared BVAE is one stage for five tracks
 
 
 def _groups(shared: bool) -> Iterator[_Group]:
@@ -71,13 +79,21 @@ def _groups(shared: bool) -> Iterator[_Group]:
         stage = SHARED if shared else f"{track}_bvae"
         yield _Group(stage1_parts(track), stage, REFINER_FIELDS | FUSION_FIELDS | PRIOR_FIELDS)
     for track in TRACK_NAMES:
-        yield _Group((f"{track}_refiner",), f"{track}_refiner", FUSION_FIELDS | PRIOR_FIELDS)
-    yield _Group(("mfg_encoder", "mfg_decoder"), "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS)
+        name = f"{track}_refiner"
+        yield _Group((name,), name, FUSION_FIELDS | PRIOR_FIELDS, stage1_parts(track))
+    bvaes = tuple(part for track in TRACK_NAMES for part in stage1_parts(track))
+    yield _Group(FUSION, "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS, bvaes)
 
 
-def _alike(run: Run, other: Run, untouched: frozenset[str]) -> bool:
+def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, ...]) -> bool:
+    """Returns whether two runs agree in all other fields, and have the same weights of the parts of origin."""
     mine, theirs = dataclasses.asdict(run.config), dataclasses.asdict(other.config)
-    return all(mine[name] == theirs[name] for name in mine if name not in untouched)
+    return all(mine[name] == theirs[name] for name in mine if name not in untouched) and all(
+        run.has(part)
+        and other.has(part)
+        and filecmp.cmp(run.weights(part), other.weights(part), shallow=False)
+        for part in origin
+    )
 
 
 def _digest(run: Run) -> str | None:

@@ -111,20 +111,21 @@ def train_fusion(run: Run, store: Store) -> bool:
     """
     check_fit(run, store)
     names = ("mfg_encoder", "mfg_decoder")
-    if run.has(*names) and run.prior.exists():
+    missing = [name for name in names if not run.has(name)]
+    if not missing and run.prior.exists():
         return False
     config, parts = run.config, build_parts(run.config)
     run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
-    if run.has(*names):  # only the prior is missing: it is cheap, and runs that differ in it share the rest
+    if not missing:  # only the prior is missing: it is cheap, and runs that differ in it share the rest
         run.load_weights(parts, *names)
-    fitted = config.fusion != "none" and not run.has(*names)
+    fitted = config.fusion != "none" and bool(missing)
     copies = config.mfg_transpositions if fitted else 1
     moments = encode_moments(Sandwich(parts), store, "train", copies=copies)
     resume = _fit_fusion(run, store, parts, moments.reshape(-1, *moments.shape[3:])) if fitted else None
     own_key = moments[0].reshape(-1, *moments.shape[3:])
     latents = _posterior_means(parts, own_key).reshape(-1, config.units, config.fusion_latent)
     fit_prior(config, latents).save(run.prior)
-    for name in names:
+    for name in names if missing else ():
         run.save_weights(parts.models[name], name)
     if resume:
         resume.finish()

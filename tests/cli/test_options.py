@@ -24,9 +24,7 @@ def parse(monkeypatch):
         apart = {name: functools.partial(define, flag_values=values) for name, define in own.items()}
         for module in (options, side_by_side):
             monkeypatch.setattr(module, "flags", types.SimpleNamespace(FLAGS=values, **apart))
-        options.define_run()
-        options.define_store()
-        options.define_config()
+        options.define_training()
         options.define_track()
         values(["program", *arguments])
         return values
@@ -103,6 +101,52 @@ def test_without_a_store_no_run_is_made(parse, tmp_path, command):
     with pytest.raises(StoreError, match=rf"^no store at {tmp_path / 'store'}: make one with `make data`"):
         command.main()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def taking(parse, tmp_path, monkeypatch):
+    """Returns a function (*arguments) -> a run bound to a store that is not looked at, as tiny runs need none."""
+    monkeypatch.setattr(options, "check_fit", lambda run, store: (run.path / "data.json").write_text(store))
+
+    def bound(name, *arguments, store='{"digest": "one"}'):
+        parse(f"--run={tmp_path / name}", *arguments)
+        return options.bound_run(store)
+
+    return bound
+
+
+def pretend(run, *parts):
+    for part in parts:
+        run.weights(part).parent.mkdir(exist_ok=True)
+        run.weights(part).write_text(f"{part} of {run.path.name}")
+
+
+def test_parts_are_taken_over_from_the_runs_that_are_named_in_their_order(taking, tmp_path, capsys):
+    pretend(taking("a", "--refine_epochs=9"), "drums_encoder", "drums_decoder", "drums_refiner")
+    pretend(taking("b"), "drums_encoder", "drums_decoder", "bass_encoder", "bass_decoder")
+    pretend(taking("c", store='{"digest": "other"}'), "piano_encoder", "piano_decoder")
+    names = [str(tmp_path / name) for name in "cab"]
+    run = taking("run", f"--take_over={','.join(names)}")
+    assert {path.name.split(".")[0]: path.read_text() for path in run.path.glob("weights/*")} == {
+        "drums_encoder": "drums_encoder of a",
+        "drums_decoder": "drums_decoder of a",
+        "bass_encoder": "bass_encoder of b",
+        "bass_decoder": "bass_decoder of b",
+    }
+    assert capsys.readouterr().out.splitlines() == [
+        f"taken over from {names[1]}: drums_bvae",
+        f"taken over from {names[2]}: bass_bvae",
+    ]
+    taking("run", f"--take_over={','.join(names)}")
+    assert capsys.readouterr().out == ""
+    assert Run.open(run.path).config == TUNED  # it is no part of what a run is
+
+
+def test_a_run_to_take_over_from_that_is_not_there_makes_none(taking, tmp_path):
+    pretend(taking("a"), "drums_encoder", "drums_decoder")
+    with pytest.raises(RunError, match=rf"^no run at {tmp_path / 'b'}: "):
+        taking("run", f"--take_over={tmp_path / 'a'},{tmp_path / 'b'}")
+    assert not (tmp_path / "run").exists()
 
 
 def test_tracks(parse):
@@ -234,6 +278,68 @@ def test_nothing_left_to_train_starts_nothing(parse, started):
     parse()
     side_by_side.train("stage1", [])
     assert started.commands == []
+
+
+@pytest.fixture
+def chosen(parse, started, tmp_path, monkeypatch):
+    """Returns a function that trains the chosen tracks by `train_chosen`; in this process, as (track, history)."""
+    monkeypatch.setattr(side_by_side, "epoch_steps", lambda run, store: 50)
+    run, drawn = Run.create(tmp_path / "run", TUNED), []
+    monkeypatch.setattr(side_by_side, "draw_curves", lambda path, curves: drawn.append((path, curves)))
+
+    def fit(run, store, track):
+        assert store == "store"
+        fit.tracks.append(track)
+        if track != "bass":  # had nothing to learn
+            run.history(f"{track}_refiner").parent.mkdir(exist_ok=True)
+            run.history(f"{track}_refiner").write_text("epoch,loss\n1,0.5\n")
+        return True
+
+    def train(tracks, *, epochs, trained=()):
+        parse("--run=a b", "--take_over=c,d", "--refine_epochs=3")
+        pretend(run, *(f"{track}_refiner" for track in trained))
+        fit.tracks = []
+        side_by_side.train_chosen(
+            (tracks, "store", run), "refine", fit, kind="refiner", name="refine network",
+            parts=lambda track: [f"{track}_refiner"], epochs=epochs,
+        )  # fmt: skip
+        return fit.tracks
+
+    train.run, train.drawn = run, drawn
+    return train
+
+
+def test_short_trainings_follow_one_another_in_this_process(chosen, started):
+    tracks = ("drums", "guitar", "bass", "piano")
+    assert chosen(tracks, epochs=9, trained=["guitar"]) == ["drums", "bass", "piano"]  # 450 steps
+    assert started.commands == []
+    assert [path for path, _ in chosen.drawn] == [
+        chosen.run.path / "history" / f"{track}_refiner.png" for track in ("drums", "piano")
+    ]
+    assert [list(curves) for _, curves in chosen.drawn] == [
+        ["refine network of drums"], ["refine network of piano"]
+    ]  # fmt: skip
+    assert chosen(tracks, epochs=0) == ["drums", "bass", "piano"]
+
+
+def test_long_trainings_have_processes_of_their_own(chosen, started):
+    assert chosen(("drums", "guitar", "bass"), epochs=10, trained=["guitar"]) == []  # 500 steps
+    assert [command[2] for command in started.commands] == ["msw2.cli.refine"] * 2
+    for track, command in zip(("drums", "bass"), started.commands, strict=True):
+        assert {"--run=a b", "--take_over=c,d", "--refine_epochs=3", f"--track={track}"} < set(command)
+
+
+def test_a_track_that_alone_is_left_is_trained_in_this_process(chosen, started):
+    assert chosen(("drums", "guitar"), epochs=1000, trained=["guitar"]) == ["drums"]
+    assert chosen(("piano",), epochs=1000) == ["piano"]
+    assert started.commands == []
+
+
+def test_what_is_trained_is_not_trained_again(chosen, started, capsys):
+    assert chosen(("drums",), epochs=1000, trained=["drums"]) == []
+    assert capsys.readouterr().out == "drums: the refine network is trained already\n"
+    assert chosen(("drums", "bass"), epochs=1000, trained=["bass"]) == []
+    assert started.commands == chosen.drawn == []
 
 
 @pytest.mark.parametrize(

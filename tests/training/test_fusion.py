@@ -119,3 +119,33 @@ def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, st
     prior = Prior.load(run.prior)
     assert (prior.units, prior.latent, prior.noise, prior.spread) == (2, 15, 0.1, 0.0)
     assert not prior.points.any()
+
+
+@pytest.mark.parametrize("fusion", ["vrae", "none"])
+def test_where_only_the_prior_is_missing_nothing_else_is_made_again(monkeypatch, begin, store, fusion):
+    run, copies = begin(fusion=fusion, prior="parzen"), []
+    parts = build_parts(dataclasses.replace(run.config, seed=9))  # no run of this seed starts so
+    encode_moments = stages.encode_moments
+
+    def look(*args, **kwargs):
+        copies.append(kwargs["copies"])
+        return encode_moments(*args, **kwargs)
+
+    for name in ("mfg_encoder", "mfg_decoder"):
+        run.save_weights(parts.models[name], name)
+    run.history("mfg_vae").parent.mkdir()
+    run.history("mfg_vae").write_text("taken over")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.path.rglob("*.*")}
+    monkeypatch.setattr(stages, "fit", None)
+    monkeypatch.setattr(stages, "encode_moments", look)
+    assert stages.train_fusion(run, store)
+    assert copies == [1]  # other keys would be for a training
+    assert all((path.read_bytes(), path.stat().st_mtime_ns) == was for path, was in before.items())
+    assert {path.name for path in run.path.rglob("*.*") if path not in before} == {"data.json", "prior.npz"}
+    if fusion == "vrae":
+        run.load_weights(parts, *(name for name in parts.models if name.split("_")[0] != "mfg"))
+        moments = own_key_moments(Sandwich(parts), store)
+        latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
+        points = Prior.load(run.prior).points[0]
+        np.testing.assert_allclose(points, latents[np.lexsort(latents.T[::-1])], atol=1e-4)
+    assert stages.train_fusion(run, store) is False

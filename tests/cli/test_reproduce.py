@@ -1,0 +1,191 @@
+"""`make reproduce` with commands that train nothing: they write what its own commands would leave."""
+
+import json
+import re
+import sys
+import types
+
+import pytest
+
+from msw2.benchmarks.machine import Machine
+from msw2.cli import reproduce
+from msw2.cli.launch import OptionError
+from msw2.data.store import StoreError
+
+MACHINE = Machine("Some CPU", 3, 8 * 2**30, (), {"Keras": "3.x", "NumPy": "2.y"}, 0.5)
+SET = "train --bvae_hidden=5\neval --phrases=7\nrun tuned_3200 0 1\nrun tuned_3200-shared 0\n"
+HEADER = "row,metric,definition,track,mean,low,high"
+
+
+class Clock:
+    """Time that goes on by a step whenever a command is run."""
+
+    def __init__(self, step=2.0):
+        self.now, self.step = 100.0, step
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    """A folder of recipes, a store that is only counted, and commands that are recorded and take 2 s each."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").mkdir()
+    for recipe in ("tuned_3200", "tuned_3200-shared"):
+        (tmp_path / "experiments" / f"{recipe}.flags").write_text("--preset=tuned\n")
+    (tmp_path / "experiments" / "some.set").write_text(SET)
+    splits = {name: {"songs": 1000 + at} for at, name in enumerate(("train", "validation", "test"))}
+    store = types.SimpleNamespace(path="data/store", manifest={"splits": splits}, count=lambda name: 5000)
+    clock = Clock()
+    record = types.SimpleNamespace(commands=[], fail=set(), clock=clock)
+
+    def run(line, *, check):
+        clock.now += clock.step
+        name = line[2].removeprefix("msw2.cli.")
+        path = next(tmp_path / flag[len("--run=") :] for flag in line if flag.startswith("--run="))
+        record.commands.append((name, *line[3:]))
+        assert line[:2] == [sys.executable, "-m"]
+        if (name, path.parent.name, path.name) in record.fail:
+            return types.SimpleNamespace(returncode=1)
+        if name == "stage1":
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "config.json").write_text("{}")
+        if name == "eval":
+            (path / "eval").mkdir(exist_ok=True)
+            (path / "eval" / "metrics.csv").write_text(f"{HEADER}\nMSR,F1,correct,mean,0.625,0.6,0.65\n")
+        return types.SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(reproduce, "subprocess", types.SimpleNamespace(run=run))
+    monkeypatch.setattr(reproduce, "time", clock)
+    monkeypatch.setattr(reproduce, "Store", types.SimpleNamespace(open=lambda path: store))
+    monkeypatch.setattr(reproduce, "Machine", types.SimpleNamespace(here=lambda: MACHINE))
+    return record
+
+
+def made(setting):
+    """Which commands were run, and on which run."""
+    found = []
+    for name, *arguments in setting.commands:
+        run = next(each for each in arguments if each.startswith("--run="))
+        found.append((name, *run.split("/")[-2:]))
+    return found
+
+
+def steps(recipe, seed, *names):
+    return [(name, recipe, f"seed{seed}") for name in names or ("stage1", "refine", "stage2", "eval")]
+
+
+FIRST, SHARED, SECOND = (
+    steps(*run) for run in (("tuned_3200", 0), ("tuned_3200-shared", 0), ("tuned_3200", 1))
+)
+
+
+def seconds(tmp_path, recipe="tuned_3200", seed=0):
+    return json.loads((tmp_path / "runs" / "some" / recipe / f"seed{seed}" / "seconds.json").read_text())
+
+
+def test_the_commands_of_a_set(command, setting, capsys, tmp_path):
+    command(reproduce, "--set=some")
+    assert made(setting) == FIRST + SHARED + SECOND
+    flags = ["--flagfile=experiments/tuned_3200.flags", "--bvae_hidden=5", "--seed=0"]
+    where = ["--run=runs/some/tuned_3200/seed0", "--store=data/store"]
+    assert setting.commands[0] == ("stage1", *flags, *where)
+    assert setting.commands[1:4] == [
+        ("refine", *flags, *where), ("stage2", *flags, *where), ("eval", *where, "--phrases=7")
+    ]  # fmt: skip
+    assert setting.commands[4] == (
+        "stage1",
+        "--flagfile=experiments/tuned_3200-shared.flags",
+        *("--bvae_hidden=5", "--seed=0", "--run=runs/some/tuned_3200-shared/seed0", "--store=data/store"),
+        "--take_over=runs/some/tuned_3200/seed0",
+    )
+    assert "--take_over" not in " ".join(setting.commands[8])  # of another seed nothing is alike
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "python -m msw2.cli." + " ".join(setting.commands[0])
+    assert printed[-1] == "runs/some/dossier.md"
+    assert seconds(tmp_path) == dict.fromkeys(("stage1", "refine", "stage2", "eval"), 2.0)
+
+
+def test_the_dossier_says_what_was_run_on_what(command, setting, tmp_path):
+    command(reproduce, "--set=some", f"--runs={tmp_path / 'other'}")
+    text = (tmp_path / "other" / "dossier.md").read_text("utf-8")
+    assert text.startswith(
+        "# Dossier\n\n"
+        "`make reproduce RECIPE_SET=some`: 3 of 3 runs. Each recipe is `experiments/<recipe>.flags`; "
+        "the set adds `--bvae_hidden=5 --phrases=7`.\n\n"
+        "Store: 1,000 songs (5,000 phrases) train, 1,001 songs (5,000 phrases) validation, "
+        "1,002 songs (5,000 phrases) test.\n\n"
+        "Machine: 3 cores of Some CPU, 8 GiB; Keras 3.x, NumPy 2.y.\n\n"
+        "## The claims of the paper\n"
+    )
+    assert "| `tuned_3200` | 2 | 62.5 ± 0.0 |" in text
+    assert "| `tuned_3200-shared` | 1 | 62.5 ± 2.5 |" in text
+    assert "| all |  |  |  |  | 0 |" in text
+
+
+def test_what_is_done_is_skipped(command, setting):
+    command(reproduce, "--set=some")
+    setting.commands.clear()
+    command(reproduce, "--set=some")
+    assert setting.commands == []
+
+
+def test_a_failed_command_leaves_the_rest_of_its_run_and_the_next_run_goes_on(
+    command, setting, tmp_path, capsys
+):
+    setting.fail = {("refine", "tuned_3200", "seed0"), ("stage1", "tuned_3200", "seed1")}
+    expected = "2 runs failed: `tuned_3200` seed 0, `tuned_3200` seed 1; see above"
+    with pytest.raises(OptionError, match=f"^{re.escape(expected)}$"):
+        command(reproduce, "--set=some")
+    assert made(setting) == FIRST[:2] + SHARED + SECOND[:1]
+    assert "--take_over=runs/some/tuned_3200/seed0" in setting.commands[2]  # what the failed one has
+    text = (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
+    assert "`make reproduce RECIPE_SET=some`: 1 of 3 runs." in text
+    assert "\n\nNot run yet: `tuned_3200` seed 0, `tuned_3200` seed 1.\n\n" in text
+    assert capsys.readouterr().out.splitlines()[-1] == "runs/some/dossier.md"
+    # Again, and its times are those of both attempts.
+    setting.fail, setting.commands[:] = set(), []
+    command(reproduce, "--set=some")
+    assert made(setting) == FIRST + SECOND
+    assert "--take_over=runs/some/tuned_3200-shared/seed0" in setting.commands[0]
+    assert seconds(tmp_path) == {"stage1": 4.0, "refine": 4.0, "stage2": 2.0, "eval": 2.0}
+    assert "Not run yet" not in (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
+
+
+def test_where_all_fail_there_is_no_dossier(command, setting, tmp_path):
+    setting.fail = {("stage1", "tuned_3200", "seed0"), FIRST[0], SHARED[3], SECOND[2]}
+    expected = "no run of runs/some could be evaluated: `tuned_3200` seed 0, `tuned_3200-shared` seed 0, `tuned_3200` seed 1 failed; see above"  # noqa: E501
+    with pytest.raises(OptionError, match=f"^{re.escape(expected)}$"):
+        command(reproduce, "--set=some")
+    assert not (tmp_path / "runs" / "some" / "dossier.md").exists()
+
+
+def test_no_run_is_begun_after_the_hours_that_are_given(command, setting, tmp_path, capsys):
+    setting.clock.step = 600.0  # four commands: 40 minutes
+    command(reproduce, "--set=some", "--hours=0.5")
+    assert made(setting) == FIRST
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "runs/some/dossier.md", "2 runs are left; the same command goes on with them"
+    ]  # fmt: skip
+    text = (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
+    assert "Not run yet: `tuned_3200-shared` seed 0, `tuned_3200` seed 1." in text
+    setting.commands.clear()
+    command(
+        reproduce, "--set=some", "--hours=0.7"
+    )  # the second begins after 40 minutes, the last would after 80
+    assert made(setting) == SHARED + SECOND
+    setting.commands.clear()
+    command(reproduce, "--set=some", "--hours=0.5")
+    assert setting.commands == []
+
+
+def test_without_a_store_nothing_is_run(command, setting, monkeypatch, tmp_path):
+    def missing(path):
+        raise StoreError(f"no store at {path}")
+
+    monkeypatch.setattr(reproduce, "Store", types.SimpleNamespace(open=missing))
+    with pytest.raises(StoreError, match=r"^no store at here$"):
+        command(reproduce, "--set=some", "--store=here")
+    assert setting.commands == []
+    assert not (tmp_path / "runs").exists()
