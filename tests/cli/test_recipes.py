@@ -79,7 +79,7 @@ def test_the_recipes_are_what_they_say(config):
     for base, origin in (("tuned_3200", TUNED_3200), ("paper", PAPER)):
         expected = {
             "concatenate": {"fusion": "concatenate", "mfg_output": "linear"},
-            "concatenate_relu": {"fusion": "concatenate", "mfg_output": "relu", "standardise": False},
+            "concatenate_relu": {"fusion": "concatenate", "mfg_output": "relu"},
             "project": {"fusion": "project", "mfg_output": "linear"},
             "no_fusion": {"fusion": "none", **({"prior_std": 0.1} if base == "paper" else {})},
             "no_refine": {"refine": "none"},
