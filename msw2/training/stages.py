@@ -25,7 +25,7 @@ from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, RunError, stage1_parts
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
-MAX_FUSION_UNITS = 500_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
+MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
 MAX_VALIDATION_UNITS = 4096  # of a track, for a loss that is measured after every epoch
 ENCODE_PHRASES = 256  # phrases encoded at a time
 THRESHOLD = 0.5  # of a refiner's accuracy, as of the cells that `evaluation.sampling` makes of it

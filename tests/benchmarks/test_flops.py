@@ -15,7 +15,7 @@ def test_an_lstm_by_hand():
 
 def test_a_small_bvae_of_the_paper_by_hand():
     encoder = 8 * 2 * (5 * 12 + 3 * 12)
-    moments = 2 * (2 * 8 * 3 * 2)
+    moments = 2 * (2 * 3 * 2)
     decoder = 2 * 2 * 12 + 8 * 2 * 3 * 12
     output = 8 * 2 * (3 * 20 + 5 * 20)
     config = dataclasses.replace(PAPER, **SMALL)
