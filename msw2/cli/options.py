@@ -164,6 +164,8 @@ def set_up_device() -> None:
     if values.threads:
         tf.config.threading.set_intra_op_parallelism_threads(values.threads)
         tf.config.threading.set_inter_op_parallelism_threads(values.threads)
+    # Trainings that follow one another in a process look to TensorFlow like one that is traced again and again.
+    tf.get_logger().setLevel("ERROR")
     kind = values.precision
     if kind == "auto":
         kind = _best_precision()
