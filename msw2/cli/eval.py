@@ -17,7 +17,16 @@ from msw2.data.pipeline import packed_phrases
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import novelty
 from msw2.evaluation.report import evaluate, restoration, write_reports
-from msw2.evaluation.results import ALL, DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
+from msw2.evaluation.results import (
+    ALL,
+    DATASET,
+    GENERATED,
+    MEAN,
+    RESTORED,
+    RESTORED_TRAIN,
+    UNREFINED,
+    Evaluation,
+)
 from msw2.evaluation.sampling import Sampler
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
@@ -48,8 +57,8 @@ def main() -> None:
     drawing = {"seed": values.seed, "temperature": values.temperature}
     rows = {
         DATASET: unheard,
-        "MSG1": sampler.generate(values.phrases, refined=False, **drawing),
-        "MSG2": sampler.generate(values.phrases, **drawing),
+        UNREFINED: sampler.generate(values.phrases, refined=False, **drawing),
+        GENERATED: sampler.generate(values.phrases, **drawing),
         RESTORED: sampler.restore(unheard),
     }
     resampling = {"seed": values.seed, "resamples": values.resamples}
@@ -62,7 +71,7 @@ def main() -> None:
         **resampling,
     )
     evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
-    sought = {"MSG2": rows["MSG2"], DATASET: unheard[: values.phrases]}
+    sought = {GENERATED: rows[GENERATED], DATASET: unheard[: values.phrases]}
     evaluation = _with_novelty(evaluation, sought, store, run.config, values.novelty_phrases)
     table, measured = write_reports(
         run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
@@ -112,7 +121,7 @@ def _print(evaluation: Evaluation, split: str) -> None:
     kept = evaluation.estimates[RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS]].mean
     print(f"restored drums sound in {100 * kept:.1f} % of the bars in which the original has drums")
     found = evaluation.estimates
-    for row in ("MSG2", DATASET):
+    for row in (GENERATED, DATASET):
         median, near = (
             100 * found[row, name, "correct", ALL].mean for name in ("nearest_median", "near_copies")
         )

@@ -3,10 +3,10 @@
 import dataclasses
 import math
 
+from msw2.evaluation import distances
 from msw2.evaluation.experiments import Experiment, Quantity, Spread, estimate_of, interval
-from msw2.evaluation.results import ALL, MEAN, RESTORED, Key
+from msw2.evaluation.results import ALL, GENERATED, MEAN, RESTORED, UNREFINED, Key
 
-GENERATED, UNREFINED = "MSG2", "MSG1"
 HOLDS, FAILS, UNKNOWN, NOT_RUN = "holds", "does not hold", "cannot be told", "not run"
 
 
@@ -17,7 +17,7 @@ def f1() -> Quantity:
 
 def distance(metric: str, row: str) -> Quantity:
     """Mean distance to the dataset row of Table I, by the released functions: `SR`, `cells` or `DP`."""
-    return Quantity(f"{metric} distance, {row}", Key(row, f"distance_{metric}", "released", ALL))
+    return Quantity(f"{metric} distance, {row}", Key(row, distances.name(metric), "released", ALL))
 
 
 def frechet(row: str) -> Quantity:
@@ -26,8 +26,8 @@ def frechet(row: str) -> Quantity:
 
 
 def harmony(row: str) -> Quantity:
-    """Overlapping area of the tonal distances between tracks with those of songs that were not heard."""
-    return Quantity(f"tonal distance off, {row}", Key(row, "distance_TD", "correct", ALL))
+    """How far the tonal distances between tracks are from those of songs that were not heard."""
+    return Quantity(f"tonal distance off, {row}", Key(row, distances.name("TD"), "correct", ALL))
 
 
 def table1(row: str) -> tuple[Quantity, ...]:

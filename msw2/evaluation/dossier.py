@@ -3,10 +3,9 @@
 import itertools
 import math
 
+from msw2.evaluation import distances
 from msw2.evaluation.cells import italic, table
 from msw2.evaluation.claims import (
-    GENERATED,
-    UNREFINED,
     Claim,
     Verdict,
     claims,
@@ -18,7 +17,18 @@ from msw2.evaluation.claims import (
 )
 from msw2.evaluation.experiments import Experiment, Quantity, Spread, spread
 from msw2.evaluation.measures import CORRECT
-from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, RESTORED, RESTORED_TRAIN, Key
+from msw2.evaluation.novelty import METRICS
+from msw2.evaluation.results import (
+    ALL,
+    DATASET,
+    FLOOR,
+    GENERATED,
+    MEAN,
+    RESTORED,
+    RESTORED_TRAIN,
+    UNREFINED,
+    Key,
+)
 from msw2.music import table1 as printed
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
@@ -30,12 +40,6 @@ LISTENERS = {  # Table II, the mean of six printed scores
     "generate": 3.05,
     "MidiNet": 3.02,
     "no fusion": 2.46,
-}
-NOVELTY = {
-    "nearest_median": "median",
-    "nearest_5": "5 % quantile",
-    "copies": "copies",
-    "near_copies": "near copies",
 }
 
 
@@ -184,13 +188,13 @@ def _table2(base: str, runs: Runs) -> str:
             frechet(row),
             Quantity("", Key(row, "FD_half", "correct", ALL)),
             Quantity("", Key(row, "OA", "correct", MEAN), 100),
-            *(Quantity("", Key(row, f"distance_{measure.name}", "correct", ALL)) for measure in CORRECT),
+            *(Quantity("", Key(row, distances.name(measure.name), "correct", ALL)) for measure in CORRECT),
         ]
         found = [spread(experiments, quantity) for quantity in quantities]
         shown = [_blank(each) for each in found] if recipe else ["printed only"] + [""] * (len(found) - 1)
         lines.append([title, "" if listeners is None else italic(listeners), *shown])
-    distances = [f"off in {measure.name}" for measure in CORRECT]
-    return table(["row", "listeners, printed", "FD", "FD to half", "OA", *distances], lines)
+    off = [f"off in {measure.name}" for measure in CORRECT]
+    return table(["row", "listeners, printed", "FD", "FD to half", "OA", *off], lines)
 
 
 def _novelty(runs: Runs, recipes: list[str]) -> str:
@@ -199,10 +203,10 @@ def _novelty(runs: Runs, recipes: list[str]) -> str:
         for row, title in ((GENERATED, "generated"), (DATASET, "not heard")):
             found = [
                 spread(runs[recipe], Quantity("", Key(row, metric, "correct", ALL), 100))
-                for metric in NOVELTY
+                for metric in METRICS
             ]
             lines.append([f"{title}, `{recipe}`", *(each.text(1) for each in found)])
-    return table(["row", *NOVELTY.values()], lines)
+    return table(["row", "median", "5 % quantile", "copies", "near copies"], lines)
 
 
 def _times(runs: Runs) -> str:

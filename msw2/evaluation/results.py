@@ -4,6 +4,8 @@ import dataclasses
 import typing
 
 DATASET = "dataset"  # the row that all others are compared with
+UNREFINED = "MSG1"  # generated, the BVAEs having the last word
+GENERATED = "MSG2"
 RESTORED = "MSR"  # the row that F1, precision and recall belong to
 RESTORED_TRAIN = "MSR-train"  # the same of training songs
 FLOOR = "floor"  # the second half of the dataset's songs, compared with the first

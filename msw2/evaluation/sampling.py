@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from msw2.data.pipeline import to_signed
 from msw2.models.prior import Prior
+from msw2.models.refine import THRESHOLD
 from msw2.models.sandwich import Sandwich
 from msw2.music.tracks import TRACK_NAMES
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
 BATCH = 256  # phrases in memory at a time as tensors
-THRESHOLD = 0.5  # Section V.B: a cell is on where the refiner says so at least as likely as not
 ATTEMPTS = 8  # phrases drawn for one that is wanted, before generation is given up
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import warnings
 import zipfile
 
@@ -13,7 +12,9 @@ import keras
 from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Parts, Sandwich, build_parts
-from msw2.music.files import replacing
+from msw2.music.files import copy, replacing
+
+FUSION_PARTS = ("mfg_encoder", "mfg_decoder")  # what stage 2 trains
 
 
 class RunError(Exception):
@@ -94,6 +95,18 @@ class Run:
                 "give the same flags, or another run"
             )
 
+    def bound(self) -> dict[str, str] | None:
+        """Returns the store that this run was first trained on: its path (`store`) and `digest`; None before that."""
+        try:
+            return json.loads(self.data.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+
+    @property
+    def data(self) -> pathlib.Path:
+        """Where it is written down what `bound` returns."""
+        return self.path / "data.json"
+
     def weights(self, part: str) -> pathlib.Path:
         """Returns where a part's weights are, or will be."""
         return self.path / "weights" / f"{part}.weights.h5"
@@ -132,8 +145,7 @@ class Run:
 
     def copy_weights(self, part: str, other: str) -> None:
         """Writes a trained part's weights as those of another part as well, whole or not at all."""
-        with replacing(self.weights(other)) as temporary:
-            shutil.copyfile(self.weights(part), temporary)
+        copy(self.weights(part), self.weights(other))
 
     def load_weights(self, parts: Parts, *names: str) -> None:
         """Loads trained parts.

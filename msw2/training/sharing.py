@@ -8,14 +8,11 @@ training twice, on other cores, does not end in the same latents.
 
 import dataclasses
 import filecmp
-import json
-import pathlib
-import shutil
 from collections.abc import Iterator
 
-from msw2.music.files import replacing
+from msw2.music.files import copy
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.runs import Run, stage1_parts
+from msw2.training.runs import FUSION_PARTS, Run, stage1_parts
 from msw2.training.stages import SHARED
 
 REFINER_FIELDS = frozenset({"refine", "refine_output", "refine_epochs", "refine_weight", "refine_residual"})
@@ -26,7 +23,6 @@ FUSION_FIELDS = frozenset(
         *("mfg_kl", "mfg_epochs", "mfg_transpositions"),
     }
 )
-FUSION = ("mfg_encoder", "mfg_decoder")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,18 +54,20 @@ def take_over(run: Run, other: Run) -> list[str]:
     Returns:
         Names of the stages that were taken over, `prior` among them.
     """
-    if _digest(run) is None or _digest(run) != _digest(other):
+    mine, theirs = run.bound(), other.bound()
+    if mine is None or theirs is None or mine["digest"] != theirs["digest"]:
         return []
     taken = []
     for group in _groups(run.config.shared):
         missing = not run.has(*group.parts)
         if missing and other.has(*group.parts) and _alike(run, other, group.untouched, group.origin):
-            _copy(other.history(group.stage), run.history(group.stage))
+            if other.history(group.stage).exists():  # parts without weights have none
+                copy(other.history(group.stage), run.history(group.stage))
             for part in group.parts:
-                _copy(other.weights(part), run.weights(part))
+                copy(other.weights(part), run.weights(part))
             taken.append(group.stage)
-    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS, FUSION):
-        _copy(other.prior, run.prior)
+    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS, FUSION_PARTS):
+        copy(other.prior, run.prior)
         taken.append("prior")
     return list(dict.fromkeys(taken))  # a shared BVAE is one stage for five tracks
 
@@ -82,7 +80,7 @@ def _groups(shared: bool) -> Iterator[_Group]:
         name = f"{track}_refiner"
         yield _Group((name,), name, FUSION_FIELDS | PRIOR_FIELDS, stage1_parts(track))
     bvaes = tuple(part for track in TRACK_NAMES for part in stage1_parts(track))
-    yield _Group(FUSION, "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS, bvaes)
+    yield _Group(FUSION_PARTS, "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS, bvaes)
 
 
 def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, ...]) -> bool:
@@ -94,17 +92,3 @@ def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, .
         and filecmp.cmp(run.weights(part), other.weights(part), shallow=False)
         for part in origin
     )
-
-
-def _digest(run: Run) -> str | None:
-    """Returns what identifies the store that a run was trained on; None if it was on none yet."""
-    try:
-        return json.loads((run.path / "data.json").read_text("utf-8"))["digest"]
-    except FileNotFoundError:
-        return None
-
-
-def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
-    if source.exists():  # parts without weights have no history
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)

@@ -14,6 +14,7 @@ from msw2.data import packing, pipeline
 from msw2.data.store import Store
 from msw2.models import bvae, mfg_vae
 from msw2.models.layers import Sampling
+from msw2.models.refine import THRESHOLD
 from msw2.models.sandwich import Parts, Sandwich, build_parts, fusion_vae, part_seed, track_vae
 from msw2.music.files import replacing
 from msw2.music.tracks import TRACK_NAMES, track_index
@@ -22,13 +23,12 @@ from msw2.training.annealing import SlopeAnnealing
 from msw2.training.fit import Resume, fit
 from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
-from msw2.training.runs import Run, RunError, stage1_parts
+from msw2.training.runs import FUSION_PARTS, Run, RunError, stage1_parts
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
 MAX_VALIDATION_UNITS = 4096  # of a track, for a loss that is measured after every epoch
 ENCODE_PHRASES = 256  # phrases encoded at a time
-THRESHOLD = 0.5  # of a refiner's accuracy, as of the cells that `evaluation.sampling` makes of it
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
@@ -110,14 +110,13 @@ def train_fusion(run: Run, store: Store) -> bool:
         RunError: if stage 1 is missing for a track, or run and store do not fit.
     """
     check_fit(run, store)
-    names = ("mfg_encoder", "mfg_decoder")
-    missing = [name for name in names if not run.has(name)]
+    missing = [name for name in FUSION_PARTS if not run.has(name)]
     if not missing and run.prior.exists():
         return False
     config, parts = run.config, build_parts(run.config)
     run.load_weights(parts, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
     if not missing:  # only the prior is missing: it is cheap, and runs that differ in it share the rest
-        run.load_weights(parts, *names)
+        run.load_weights(parts, *FUSION_PARTS)
     fitted = config.fusion != "none" and bool(missing)
     copies = config.mfg_transpositions if fitted else 1
     moments = encode_moments(Sandwich(parts), store, "train", copies=copies)
@@ -125,7 +124,7 @@ def train_fusion(run: Run, store: Store) -> bool:
     own_key = moments[0].reshape(-1, *moments.shape[3:])
     latents = _posterior_means(parts, own_key).reshape(-1, config.units, config.fusion_latent)
     fit_prior(config, latents).save(run.prior)
-    for name in names if missing else ():
+    for name in FUSION_PARTS if missing else ():
         run.save_weights(parts.models[name], name)
     if resume:
         resume.finish()
@@ -191,14 +190,13 @@ def check_fit(run: Run, store: Store) -> None:
     check_grid(run, store)
     if not store.count("train"):
         raise RunError(f"the store {store.path} has no training phrases")
-    path, digest = run.path / "data.json", _digest(store)
-    if not path.exists():
-        with replacing(path) as temporary:
+    bound, digest = run.bound(), _digest(store)
+    if bound is None:
+        with replacing(run.data) as temporary:
             temporary.write_text(
                 json.dumps({"store": str(store.path), "digest": digest}, indent=2) + "\n", "utf-8"
             )
         return
-    bound = json.loads(path.read_text("utf-8"))
     if bound["digest"] != digest:
         raise RunError(
             f"the run {run.path} was trained on the store {bound['store']} as it was then, "
@@ -389,14 +387,16 @@ def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.
 
 def _fit_fusion(run: Run, store: Store, parts: Parts, moments: np.ndarray) -> Resume:
     """Fits the MFG-VAE to moments, float32 [bar, track, 2 x BVAE latent], and to their scale."""
-    config, names = run.config, ("mfg_encoder", "mfg_decoder")
+    config = run.config
     if config.standardise:
         # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
         deviation = np.maximum(moments.std(axis=0), 1e-2)
-        mfg_vae.set_statistics(*(parts.models[name] for name in names), moments.mean(axis=0), deviation)
+        mfg_vae.set_statistics(
+            *(parts.models[name] for name in FUSION_PARTS), moments.mean(axis=0), deviation
+        )
     rows = -(-config.epoch_bars // config.unit_bars) or len(moments)
     vae, steps = fusion_vae(parts), -(-rows // config.batch_size)
-    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, names)
+    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, FUSION_PARTS)
     validation = encode_moments(Sandwich(parts), store, "validation", copies=1)
     validation = validation.reshape(-1, *moments.shape[1:])
     resume = _resume(run, store, "mfg_vae")
