@@ -18,6 +18,7 @@ CHOICES = {
     "refine_output": ("sigmoid", "released", "deterministic", "stochastic"),
     "fusion": ("vrae", "concatenate", "project", "none"),
     "mfg_output": ("tanh", "linear", "relu"),
+    "mfg_target": ("moments", "means"),
     "prior": ("gaussian", "parzen"),
 }
 # field: (lowest, highest) allowed, both included; None where there is no bound
@@ -90,6 +91,8 @@ class Config:
         mfg_output: what the MFG-VAE's decoder ends in. `tanh`: an LSTM (of an MLP, a Dense), so that moments
             come out in -1..1; `linear`: a Dense; `relu`: a Dense as released for strategy 1, so that negative
             means cannot come out; not for `vrae`.
+        mfg_target: what the MFG-VAE is to give back: the `moments` it is given, or of these the `means`, which are
+            all that the BVAEs' decoders read; what it makes of the s is then untrained.
         standardise: whether the MFG-VAE sees moments scaled to mean 0 and deviation 1 over the training units,
             and makes such, which are then scaled back.
         mfg_kl: weight of the MFG-VAE's KL term.
@@ -147,6 +150,7 @@ class Config:
     mfg_hidden: int
     mfg_latent: int
     mfg_output: str
+    mfg_target: str
     standardise: bool
     mfg_kl: float
     mfg_epochs: int
@@ -254,6 +258,7 @@ PAPER = Config(
     mfg_hidden=128,  # Section IV.A
     mfg_latent=128,  # Section IV.A
     mfg_output="tanh",  # not stated; released: the output of an LSTM
+    mfg_target="moments",  # Section III.B: "mean and variance"; released: both
     standardise=False,  # not stated; released: moments as they are
     mfg_kl=1.0,  # Eq. 6
     mfg_epochs=500,  # not stated; released: 500
@@ -312,6 +317,8 @@ TUNED = dataclasses.replace(
     mfg_hidden=256,
     # Moments of a BVAE are not in -1..1, nor of one scale.
     mfg_output="linear",
+    # Half of the moments are s, which no decoder reads, and the latent vector has no room to spare.
+    mfg_target="means",
     standardise=True,
     mfg_kl=0.0,
     mfg_transpositions=12,

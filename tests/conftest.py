@@ -13,8 +13,10 @@ from msw2.data.store import Store
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.refining import train_refiner
 from msw2.training.runs import Run
-from msw2.training.stages import train_bvae, train_fusion, train_refiner
+from msw2.training.stage1 import train_bvae
+from msw2.training.stage2 import train_fusion
 
 GRID = Grid()
 SONGS, BARS = 8, 8

@@ -14,7 +14,7 @@ from msw2.models.recurrent import GATES
 from msw2.models.sandwich import Parts, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.training.optimizers import build_optimizer
-from msw2.training.stages import refine_accuracy, refine_loss
+from msw2.training.refining import refine_accuracy, refine_loss
 
 
 class Latent(keras.layers.Layer):

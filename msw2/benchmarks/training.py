@@ -21,8 +21,9 @@ from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
 from msw2.music.tracks import TRACKS, track_index
 from msw2.training.optimizers import build_optimizer
+from msw2.training.refining import compile_refiner, refine_view
 from msw2.training.runs import stage1_parts
-from msw2.training.stages import compile_refiner, compile_stage, refine_view
+from msw2.training.stages import compile_stage
 
 EPOCHS = 1_000_000  # of datasets: more than any slice takes
 STEPS = 100_000  # of schedules

@@ -17,7 +17,7 @@ from msw2.evaluation.sampling import Sampler
 from msw2.music.pianoroll import join_phrases
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run
-from msw2.training.stages import SHARED
+from msw2.training.stage1 import SHARED
 
 SEED, TEMPERATURE = 0, 1.0  # of the phrases that Figure 9 has from nothing
 

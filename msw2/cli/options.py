@@ -12,9 +12,9 @@ from msw2.config import CHOICES, PRESETS, Config, preset
 from msw2.data.store import Store, StoreError
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.binding import check_fit, check_grid
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
-from msw2.training.stages import check_fit, check_grid
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).

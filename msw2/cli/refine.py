@@ -2,7 +2,7 @@
 
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
-from msw2.training.stages import train_refiner
+from msw2.training.refining import train_refiner
 
 
 def define_flags() -> None:

@@ -17,7 +17,7 @@ from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
-from msw2.training.stages import epoch_steps
+from msw2.training.units import epoch_steps
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds

@@ -5,7 +5,7 @@ from msw2.cli.launch import launch
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run, stage1_parts
-from msw2.training.stages import SHARED, train_bvae
+from msw2.training.stage1 import SHARED, train_bvae
 
 
 def define_flags() -> None:

@@ -3,7 +3,7 @@
 from msw2.cli import options
 from msw2.cli.launch import launch
 from msw2.evaluation.figures import draw_curves, read_history
-from msw2.training.stages import train_fusion
+from msw2.training.stage2 import train_fusion
 
 
 def define_flags() -> None:

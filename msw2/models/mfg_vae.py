@@ -61,13 +61,16 @@ def build_decoder(config: Config, *, fused: bool | None = None) -> keras.Model:
 def build_mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model, *, seed: int) -> vrae.VRAE:
     """Returns the VAE of stage 2 over an encoder and a decoder; without fusion there is nothing to train.
 
-    Its loss compares moments as the network sees them: scaled, where `config.standardise`.
+    Its loss compares moments as the network sees them: scaled, where `config.standardise`; of moments, those that
+    `config.mfg_target` names.
     """
 
     def nll(target, output):
         if config.standardise:
             scale = encoder.get_layer("standardise")
             target, output = scale(target), scale(output)
+        if config.mfg_target == "means":
+            target, output = (moments[..., : config.bvae_latent] for moments in (target, output))
         return losses.gaussian_nll(target, output)
 
     return vrae.VRAE(

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from msw2.music.files import copy
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import FUSION_PARTS, Run, stage1_parts
-from msw2.training.stages import SHARED
+from msw2.training.stage1 import SHARED
 
 REFINER_FIELDS = frozenset({"refine", "refine_output", "refine_epochs", "refine_weight", "refine_residual"})
 PRIOR_FIELDS = frozenset({"prior", "prior_std", "prior_neighbours"})
 FUSION_FIELDS = frozenset(
     {
-        *("fusion", "mfg_hidden", "mfg_latent", "mfg_output", "standardise"),
+        *("fusion", "mfg_hidden", "mfg_latent", "mfg_output", "mfg_target", "standardise"),
         *("mfg_kl", "mfg_epochs", "mfg_transpositions"),
     }
 )
@@ -48,7 +48,7 @@ def take_over(run: Run, other: Run) -> list[str]:
     Parts that are trained together are copied together, over what a killed run may have of them.
 
     Args:
-        run: bound to its store (see `stages.check_fit`).
+        run: bound to its store (see `binding.check_fit`).
         other: a run that may be unfinished, or on another store.
 
     Returns:

@@ -184,13 +184,14 @@ def np_statistics(mean, deviation):
     return np.full((5, 2 * LATENT), mean), np.full((5, 2 * LATENT), deviation)
 
 
-@pytest.mark.parametrize("fusion", PERCEPTRONS)
-def test_the_loss_is_the_error_of_the_moments_plus_the_weighted_kl(small, fusion):
-    config = dataclasses.replace(CONFIG, fusion=fusion, mfg_kl=0.3)
+@pytest.mark.parametrize(("target", "compared"), [("moments", slice(None)), ("means", slice(LATENT))])
+@pytest.mark.parametrize("fusion", ["vrae", *PERCEPTRONS])
+def test_the_loss_is_the_error_of_its_target_plus_the_weighted_kl(small, fusion, target, compared):
+    config = dataclasses.replace(CONFIG, fusion=fusion, mfg_kl=0.3, mfg_target=target)
     vae, band = fusion_vae(build_parts(config)), random_moments()
     moments = np.asarray(vae.encoder(band), np.float64)
     mean, s = moments[:, :MFG_LATENT], moments[:, MFG_LATENT:]
-    nll = ((np.asarray(vae.decoder(mean)) - band) ** 2).mean()
+    nll = ((np.asarray(vae.decoder(mean)) - band) ** 2)[..., compared].mean()
     kl = np.mean(0.5 * (mean**2 + np.exp(s) - 1 - s))
     assert float(vae.compute_loss(band, band, vae(band))) == pytest.approx(nll + 0.3 * kl, rel=1e-4)
 

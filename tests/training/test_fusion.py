@@ -12,7 +12,7 @@ from msw2.evaluation.sampling import PhraseFunctions, Sampler
 from msw2.models import fusion_mlp
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts
-from msw2.training import stages
+from msw2.training import stage2, stages
 from msw2.training.runs import Run
 
 
@@ -33,7 +33,7 @@ def begin(tmp_path_factory, config):
 
 
 def own_key_moments(sandwich, store):
-    return stages.encode_moments(sandwich, store, "train", copies=1)[0]
+    return stage2.encode_moments(sandwich, store, "train", copies=1)[0]
 
 
 @pytest.mark.parametrize(("fusion", "output"), [("concatenate", "relu"), ("project", "linear")])
@@ -41,7 +41,7 @@ def test_a_perceptron_is_trained_and_loaded(monkeypatch, begin, store, fusion, o
     monkeypatch.setattr(fusion_mlp, "CONCATENATED", (32, 16))
     monkeypatch.setattr(fusion_mlp, "PROJECTED", (16, 8))
     run = begin(fusion=fusion, mfg_output=output, mfg_epochs=6)
-    assert stages.train_fusion(run, store)
+    assert stage2.train_fusion(run, store)
     with open(run.history("mfg_vae"), newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert len(losses) == 6
@@ -55,7 +55,7 @@ def test_a_perceptron_is_trained_and_loaded(monkeypatch, begin, store, fusion, o
     moments, prior = own_key_moments(Sandwich(parts), store), Prior.load(run.prior)
     latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
     np.testing.assert_allclose(prior.points[0], latents[np.lexsort(latents.T[::-1])], atol=1e-4)
-    assert stages.train_fusion(run, store) is False
+    assert stage2.train_fusion(run, store) is False
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def unfused(begin, store):
     run = begin(fusion="none", standardise=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "fit", None)  # there is nothing to fit
-        assert stages.train_fusion(run, store)
+        assert stage2.train_fusion(run, store)
     return run
 
 
@@ -72,7 +72,7 @@ def test_without_fusion_what_is_written_is_what_later_steps_look_for(unfused, st
     assert unfused.prior.exists()
     assert not unfused.history("mfg_vae").exists()
     assert not unfused.checkpoint("mfg_vae").exists()
-    assert stages.train_fusion(unfused, store) is False
+    assert stage2.train_fusion(unfused, store) is False
 
 
 def test_without_fusion_the_prior_has_each_tracks_own_latents(unfused, store):
@@ -115,7 +115,7 @@ def test_without_fusion_other_latents_of_a_track_change_what_is_generated_of_tha
 
 def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, store):
     run = begin(fusion="none", prior="gaussian", prior_std=0.1)
-    assert stages.train_fusion(run, store)
+    assert stage2.train_fusion(run, store)
     prior = Prior.load(run.prior)
     assert (prior.units, prior.latent, prior.noise, prior.spread) == (2, 15, 0.1, 0.0)
     assert not prior.points.any()
@@ -125,7 +125,7 @@ def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, st
 def test_where_only_the_prior_is_missing_nothing_else_is_made_again(monkeypatch, begin, store, fusion):
     run, copies = begin(fusion=fusion, prior="parzen"), []
     parts = build_parts(dataclasses.replace(run.config, seed=9))  # no run of this seed starts so
-    encode_moments = stages.encode_moments
+    encode_moments = stage2.encode_moments
 
     def look(*args, **kwargs):
         copies.append(kwargs["copies"])
@@ -137,8 +137,8 @@ def test_where_only_the_prior_is_missing_nothing_else_is_made_again(monkeypatch,
     run.history("mfg_vae").write_text("taken over")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.path.rglob("*.*")}
     monkeypatch.setattr(stages, "fit", None)
-    monkeypatch.setattr(stages, "encode_moments", look)
-    assert stages.train_fusion(run, store)
+    monkeypatch.setattr(stage2, "encode_moments", look)
+    assert stage2.train_fusion(run, store)
     assert copies == [1]  # other keys would be for a training
     assert all((path.read_bytes(), path.stat().st_mtime_ns) == was for path, was in before.items())
     assert {path.name for path in run.path.rglob("*.*") if path not in before} == {"data.json", "prior.npz"}
@@ -148,4 +148,4 @@ def test_where_only_the_prior_is_missing_nothing_else_is_made_again(monkeypatch,
         latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
         points = Prior.load(run.prior).points[0]
         np.testing.assert_allclose(points, latents[np.lexsort(latents.T[::-1])], atol=1e-4)
-    assert stages.train_fusion(run, store) is False
+    assert stage2.train_fusion(run, store) is False

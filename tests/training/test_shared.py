@@ -10,7 +10,7 @@ import pytest
 from msw2.data import pipeline
 from msw2.models.sandwich import build_parts
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training import stages
+from msw2.training import stage1, stages
 from msw2.training.runs import Run, stage1_parts
 
 
@@ -34,7 +34,7 @@ def shared(config):
 def unbroken(tmp_path_factory, shared, store):
     """A run whose shared BVAE has been trained without a break."""
     run = Run.create(tmp_path_factory.mktemp("runs") / "unbroken", shared)
-    assert stages.train_bvae(run, store, "drums")
+    assert stage1.train_bvae(run, store, "drums")
     return run
 
 
@@ -65,7 +65,7 @@ def test_it_is_trained_on_the_units_of_all_tracks_in_their_kinds(tmp_path, monke
         found.update(steps=steps, label=label, units=units, bias=model.decoder.get_layer("output").bias)
 
     monkeypatch.setattr(stages, "fit", look)
-    stages.train_bvae(run, store, "strings")
+    stage1.train_bvae(run, store, "strings")
     bars = {split: store.load(split).reshape(-1, 8, 6, 5) for split in ("train", "validation")}
     first = np.concatenate([bars["train"][:7, ..., track] for track in range(5)])
     heard = np.concatenate([bars["validation"][..., track] for track in range(5)])
@@ -80,7 +80,7 @@ def test_it_is_trained_on_the_units_of_all_tracks_in_their_kinds(tmp_path, monke
 def test_an_epoch_is_as_long_as_those_of_five_tracks(tmp_path, monkeypatch, shared, store):
     run, found = Run.create(tmp_path / "run", dataclasses.replace(shared, silent_bars=0.0)), []
     monkeypatch.setattr(stages, "fit", lambda *args, steps, **kwargs: found.append(steps))
-    stages.train_bvae(run, store, "bass")
+    stage1.train_bvae(run, store, "bass")
     assert found == [20]  # 5 tracks x 10 phrases x 2 bars in batches of five, however many are silent
 
 
@@ -94,7 +94,7 @@ def test_drums_keep_their_pitches_and_the_others_are_transposed(tmp_path, monkey
     run, found = Run.create(tmp_path / "run", dataclasses.replace(shared, mixed_bars=0.0)), []
     monkeypatch.setattr(pipeline, "load_units", one_note)
     monkeypatch.setattr(stages, "fit", lambda model, batches, **kwargs: found.extend(batches(0)))
-    stages.train_bvae(run, store, "piano")
+    stage1.train_bvae(run, store, "piano")
     _, steps, pitches = np.nonzero(np.concatenate([unit for unit, _ in found]) > 0)
     assert np.bincount(steps).tolist() == [40] * 5  # two epochs of all
     for track in range(5):
@@ -110,7 +110,7 @@ def test_it_is_the_same_training_whichever_track_is_named(tmp_path, monkeypatch,
 
     monkeypatch.setattr(stages, "fit", look)
     for track in ("drums", "guitar"):
-        stages.train_bvae(Run.create(tmp_path / track, shared), store, track)
+        stage1.train_bvae(Run.create(tmp_path / track, shared), store, track)
     (weights, batches, checkpoint), (*others, other) = found
     assert checkpoint == other == "shared_bvae.npz"
     for one, same in zip([*weights, *batches], [*others[0], *others[1]], strict=True):
@@ -135,10 +135,10 @@ def test_killed_between_two_files_it_only_writes_those_that_are_missing(
     with monkeypatch.context() as patch:
         patch.setattr(Run, "copy_weights", copy_some)
         with pytest.raises(Killed):
-            stages.train_bvae(run, store, "drums")
+            stage1.train_bvae(run, store, "drums")
     assert [part for part in ALL if run.has(part)] == ALL[:5]
-    assert stages.train_bvae(run, store, "drums")
+    assert stage1.train_bvae(run, store, "drums")
     assert files(run) == files(unbroken)
     for part in ALL:
         assert run.weights(part).read_bytes() == unbroken.weights(part).read_bytes()
-    assert stages.train_bvae(run, store, "drums") is False
+    assert stage1.train_bvae(run, store, "drums") is False

@@ -17,7 +17,7 @@ from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
 from msw2.music.transposition import transpose
-from msw2.training import fit, stages
+from msw2.training import binding, fit, refining, stage1, stage2, stages, units
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import Run, RunError
@@ -80,7 +80,8 @@ def recorded(monkeypatch):
         record["steps"] = kwargs["steps"]
         return fit.fit(model, batches, **kwargs)
 
-    monkeypatch.setattr(stages, "build_parts", build)
+    for stage in (stage1, refining, stage2):
+        monkeypatch.setattr(stage, "build_parts", build)
     monkeypatch.setattr(stages, "fit", fit_and_look)
     return record
 
@@ -99,7 +100,7 @@ def moved(record):
 def unbroken(tmp_path_factory, config, store):
     """A run whose bass has gone through stage 1 without a break."""
     run = Run.create(tmp_path_factory.mktemp("runs") / "unbroken", config)
-    assert stages.train_bvae(run, store, "bass")
+    assert stage1.train_bvae(run, store, "bass")
     return run
 
 
@@ -130,11 +131,11 @@ def test_killed_in_the_middle_of_an_epoch_and_started_again_gives_the_same_bits(
     with monkeypatch.context() as patch:
         kill_in_the_middle_of_epoch(patch, 2)
         with pytest.raises(Killed):
-            stages.train_bvae(run, store, "bass")
+            stage1.train_bvae(run, store, "bass")
     assert run.checkpoint("bass_bvae").exists()
     assert not run.has("bass_encoder")
     assert len(history(run, "bass_bvae")) == 2
-    assert stages.train_bvae(run, store, "bass")
+    assert stage1.train_bvae(run, store, "bass")
     for part in ("bass_encoder", "bass_decoder"):
         assert_same(file_content(run.weights(part)), file_content(unbroken.weights(part)))
     own, whole = history(run, "bass_bvae"), history(unbroken, "bass_bvae")
@@ -156,27 +157,27 @@ def test_killed_between_training_and_writing_it_does_not_train_again(
         patch.setattr(fit, "CHECKPOINT_EVERY", 0.0)
         patch.setattr(Run, "save_weights", killed)
         with pytest.raises(Killed):
-            stages.train_bvae(run, store, "bass")
+            stage1.train_bvae(run, store, "bass")
     with np.load(run.checkpoint("bass_bvae")) as state:
         assert state["rows"].shape[0] == 2
     monkeypatch.setattr(keras.Model, "fit", killed)
-    assert stages.train_bvae(run, store, "bass")
+    assert stage1.train_bvae(run, store, "bass")
     assert run.has("bass_encoder", "bass_decoder")
 
 
 def test_a_finished_stage_is_not_trained_again(monkeypatch, unbroken, store):
     before = {path: path.stat().st_mtime_ns for path in unbroken.path.rglob("*")}
     monkeypatch.setattr(stages, "fit", None)
-    assert stages.train_bvae(unbroken, store, "bass") is False
+    assert stage1.train_bvae(unbroken, store, "bass") is False
     assert {path: path.stat().st_mtime_ns for path in unbroken.path.rglob("*")} == before
 
 
 def test_a_checkpoint_belongs_to_its_config_and_store(unbroken, config, store, make_store):
     other = dataclasses.replace(unbroken, config=dataclasses.replace(config, bvae_kl=9.0))
-    same = stages._resume(unbroken, store, "bass_bvae")._identity
-    assert stages._resume(unbroken, store, "bass_bvae")._identity == same
-    assert stages._resume(other, store, "bass_bvae")._identity != same
-    assert stages._resume(unbroken, make_store(config, seed=5), "bass_bvae")._identity != same
+    same = stages.resume_of(unbroken, store, "bass_bvae")._identity
+    assert stages.resume_of(unbroken, store, "bass_bvae")._identity == same
+    assert stages.resume_of(other, store, "bass_bvae")._identity != same
+    assert stages.resume_of(unbroken, make_store(config, seed=5), "bass_bvae")._identity != same
 
 
 def test_every_track_gets_the_same_number_of_steps(tmp_path, monkeypatch, config, store):
@@ -187,7 +188,7 @@ def test_every_track_gets_the_same_number_of_steps(tmp_path, monkeypatch, config
 
     monkeypatch.setattr(stages, "fit", look)
     for track in ("drums", "bass"):
-        stages.train_bvae(run, store, track)
+        stage1.train_bvae(run, store, track)
     # 10 phrases of two bars in batches of five, however many are silent; one epoch of four is left
     assert found == {"drums_bvae": (4, 4), "bass_bvae": (4, 4)}
 
@@ -199,7 +200,7 @@ def test_epochs_may_be_shorter_than_the_bars_that_are_trained_on(tmp_path, monke
         found[model.name] = steps, sum(1 for _ in batches(2))
 
     monkeypatch.setattr(stages, "fit", look)
-    stages.train_bvae(run, store, "drums")
+    stage1.train_bvae(run, store, "drums")
     assert found == {"drums_bvae": (3, 6)}  # twelve bars in batches of five; two epochs of four are left
 
 
@@ -214,7 +215,7 @@ def test_the_logits_start_at_the_log_odds_of_the_bars_that_are_trained_on(
         found["steps"] = steps
 
     monkeypatch.setattr(stages, "fit", look)
-    stages.train_bvae(run, store, "bass")
+    stage1.train_bvae(run, store, "bass")
     bars = store.load("train")[..., 3].reshape(-1, 8, 6)
     share = bars[bars.any(axis=(1, 2))][:9].mean(axis=(0, 1))
     assert share.min() > 0
@@ -231,7 +232,7 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
     for part in ("bass_encoder", "bass_decoder"):
         run.weights(part).parent.mkdir(exist_ok=True)
         run.weights(part).write_bytes(unbroken.weights(part).read_bytes())
-    assert stages.train_refiner(run, store, "bass")
+    assert refining.train_refiner(run, store, "bass")
     assert moved(recorded) == {"bass_refiner"}
     for before, after in zip(
         recorded["before"]["bass_refiner"],
@@ -250,7 +251,7 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
     assert len(rows) == config.refine_epochs
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     monkeypatch.setattr(stages, "fit", None)
-    assert stages.train_refiner(run, store, "bass") is False
+    assert refining.train_refiner(run, store, "bass") is False
 
 
 def test_without_augmentation_the_bvae_decodes_once_and_the_refiner_reads_just_that(
@@ -266,7 +267,7 @@ def test_without_augmentation_the_bvae_decodes_once_and_the_refiner_reads_just_t
         found.update(model=model, steps=steps, epochs=[list(batches(first)) for first in (0, 1)])
 
     monkeypatch.setattr(stages, "fit", look)
-    assert stages.train_refiner(run, store, "bass")
+    assert refining.train_refiner(run, store, "bass")
     assert found["model"].name == "bass_refiner"
     whole, second = found["epochs"]
     assert len(whole) == config.refine_epochs * found["steps"]
@@ -287,18 +288,18 @@ def test_without_augmentation_the_bvae_decodes_once_and_the_refiner_reads_just_t
 def test_the_refiners_loss_is_the_mean_cross_entropy_of_what_sounds():
     target, probability = np.array([[[1.0, -1.0]]]), np.array([[[0.8, 0.4]]])
     expected = -(math.log(0.8) + math.log(0.6)) / 2
-    assert float(stages.refine_loss(1.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+    assert float(refining.refine_loss(1.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
     expected = -(3 * math.log(0.8) + math.log(0.6)) / 2
-    assert float(stages.refine_loss(3.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+    assert float(refining.refine_loss(3.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
 
     bar = np.array([[[1.0, -1.0]]])
     for output in ("released", "deterministic", "stochastic"):
         expected = (3 * 0.2**2 + 0.4**2) / 2
-        assert float(stages.refine_loss(3.0, output)(bar, probability)) == pytest.approx(expected, rel=1e-5)
+        assert float(refining.refine_loss(3.0, output)(bar, probability)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_accuracy_is_the_share_of_cells_that_are_right_also_with_an_uneven_last_batch():
-    accuracy = stages.refine_accuracy()
+    accuracy = refining.refine_accuracy()
     bars = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]], [[-1.0] * 2] * 2], np.float32)
     made = np.array([[[0.5, 0.49], [0.5, 0.6]], [[0.4, 0.4], [0.4, 0.9]], [[0.1] * 2] * 2], np.float32)
     accuracy.update_state(bars[:2], made[:2])
@@ -325,14 +326,14 @@ def test_a_refiner_with_binary_neurons_killed_and_started_again(  # noqa: PLR091
         fields |= {"transpose": 0, "mixed_bars": 0.0, "epsilon_std": 0.0}
     config = dataclasses.replace(config, **fields, refine_residual=False)
     runs = [with_stage_1_of(Run.create(tmp_path / name, config), unbroken) for name in ("whole", "halves")]
-    assert stages.train_refiner(runs[0], store, "bass")
+    assert refining.train_refiner(runs[0], store, "bass")
     assert moved(recorded) == {"bass_refiner"}
     with monkeypatch.context() as patch:
         kill_in_the_middle_of_epoch(patch, 2)
         with pytest.raises(Killed):
-            stages.train_refiner(runs[1], store, "bass")
+            refining.train_refiner(runs[1], store, "bass")
     assert len(history(runs[1], "bass_refiner")) == 2
-    assert stages.train_refiner(runs[1], store, "bass")
+    assert refining.train_refiner(runs[1], store, "bass")
     whole, halves = (file_content(run.weights("bass_refiner")) for run in runs)
     assert_same(whole, halves)
     rows = [[{**row, "seconds": ""} for row in history(run, "bass_refiner")] for run in runs]
@@ -361,10 +362,10 @@ def test_the_slope_follows_the_number_of_the_epoch():
 def test_where_the_bvae_has_the_last_word_nothing_is_trained(tmp_path, monkeypatch, config, store, unbroken):
     run = with_stage_1_of(Run.create(tmp_path / "run", dataclasses.replace(config, refine="none")), unbroken)
     monkeypatch.setattr(stages, "fit", None)
-    assert stages.train_refiner(run, store, "bass")
+    assert refining.train_refiner(run, store, "bass")
     assert run.has("bass_refiner")
     assert not run.history("bass_refiner").exists()
-    assert stages.train_refiner(run, store, "bass") is False
+    assert refining.train_refiner(run, store, "bass") is False
     run.load_weights(build_parts(run.config, ["bass"]), "bass_refiner")
 
 
@@ -389,7 +390,7 @@ def fused(tmp_path_factory, config, store):
     for name, model in build_parts(config).models.items():
         if name.endswith(("encoder", "decoder")) and not name.startswith("mfg"):
             run.save_weights(model, name)
-    assert stages.train_fusion(run, store)
+    assert stage2.train_fusion(run, store)
     return run
 
 
@@ -404,7 +405,7 @@ def sandwich(config, fused):
 @pytest.fixture(scope="module")
 def moments(sandwich, store):
     return {
-        split: stages.encode_moments(sandwich, store, split, copies=copies)
+        split: stage2.encode_moments(sandwich, store, split, copies=copies)
         for split, copies in (("train", 3), ("validation", 1))
     }
 
@@ -416,15 +417,15 @@ def test_stage_2_killed_and_started_again_gives_the_same_bits(  # noqa: PLR0917 
     run = Run.open(tmp_path / "run")
     for path in (run.weights("mfg_encoder"), run.weights("mfg_decoder"), run.prior, run.history("mfg_vae")):
         path.unlink()
-    monkeypatch.setattr(stages, "encode_moments", lambda sandwich, store, split, copies: moments[split])
+    monkeypatch.setattr(stage2, "encode_moments", lambda sandwich, store, split, copies: moments[split])
     with monkeypatch.context() as patch:
         kill_in_the_middle_of_epoch(patch, 2)
         with pytest.raises(Killed):
-            stages.train_fusion(run, store)
+            stage2.train_fusion(run, store)
     assert moved(recorded) == {"mfg_encoder", "mfg_decoder"}
     assert len(history(run, "mfg_vae")) == 2
     assert not run.prior.exists()
-    assert stages.train_fusion(run, store)
+    assert stage2.train_fusion(run, store)
     for part in ("mfg_encoder", "mfg_decoder"):
         assert_same(file_content(run.weights(part)), file_content(fused.weights(part)))
     mine, whole = Prior.load(run.prior), Prior.load(fused.prior)
@@ -432,7 +433,7 @@ def test_stage_2_killed_and_started_again_gives_the_same_bits(  # noqa: PLR0917 
         assert np.array_equal(getattr(mine, field.name), getattr(whole, field.name))
     assert recorded["steps"] == 12  # 10 phrases x 2 bars x 3 transpositions in batches of 5
     monkeypatch.setattr(stages, "fit", None)
-    assert stages.train_fusion(run, store) is False
+    assert stage2.train_fusion(run, store) is False
 
 
 def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latents(fused, sandwich, moments):
@@ -450,8 +451,8 @@ def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latent
 
 
 def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, sandwich, store):
-    monkeypatch.setattr(stages, "ENCODE_PHRASES", 4)
-    found = stages.encode_moments(sandwich, store, "train", copies=4)
+    monkeypatch.setattr(stage2, "ENCODE_PHRASES", 4)
+    found = stage2.encode_moments(sandwich, store, "train", copies=4)
     assert found.shape == (4, 10, 2, 5, 6)
     phrases, copies = store.load("train"), []
     for shift in (0, 1, -1, 2):
@@ -462,25 +463,25 @@ def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, s
 
 
 def test_fewer_transpositions_rather_than_more_memory(monkeypatch, sandwich, store):
-    monkeypatch.setattr(stages, "MAX_FUSION_UNITS", 50)  # 20 bars: two copies fit
-    assert stages.encode_moments(sandwich, store, "train", copies=9).shape[:2] == (2, 10)
+    monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 50)  # 20 bars: two copies fit
+    assert stage2.encode_moments(sandwich, store, "train", copies=9).shape[:2] == (2, 10)
 
 
 def test_then_fewer_phrases_and_no_more_than_are_trained_on(monkeypatch, config, sandwich, store):
-    whole = stages.encode_moments(sandwich, store, "train", copies=1)
-    monkeypatch.setattr(stages, "MAX_FUSION_UNITS", 7)  # of two bars a phrase
-    found = stages.encode_moments(sandwich, store, "train", copies=3)
+    whole = stage2.encode_moments(sandwich, store, "train", copies=1)
+    monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 7)  # of two bars a phrase
+    found = stage2.encode_moments(sandwich, store, "train", copies=3)
     assert found.shape[:2] == (1, 4)
     np.testing.assert_allclose(found[0], whole[0, :4], atol=1e-5)
     few = Sandwich(dataclasses.replace(sandwich.parts, config=dataclasses.replace(config, train_bars=3)))
-    monkeypatch.setattr(stages, "MAX_FUSION_UNITS", 50)
-    assert stages.encode_moments(few, store, "train", copies=1).shape[:2] == (1, 2)
-    monkeypatch.setattr(stages, "MAX_VALIDATION_UNITS", 2)
-    assert stages.encode_moments(sandwich, store, "validation", copies=1).shape[:2] == (1, 1)
+    monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 50)
+    assert stage2.encode_moments(few, store, "train", copies=1).shape[:2] == (1, 2)
+    monkeypatch.setattr(units, "MAX_VALIDATION_UNITS", 2)
+    assert stage2.encode_moments(sandwich, store, "validation", copies=1).shape[:2] == (1, 1)
 
 
 def test_an_empty_split_has_no_moments(config, sandwich, make_store):
-    moments = stages.encode_moments(sandwich, make_store(config, validation=0), "validation", copies=2)
+    moments = stage2.encode_moments(sandwich, make_store(config, validation=0), "validation", copies=2)
     assert moments.shape == (2, 0, 2, 5, 6)
 
 
@@ -534,7 +535,7 @@ def test_training_under_a_half_precision_policy(tmp_path, config, make_store):
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         run = Run.create(tmp_path / "run", config)
-        assert stages.train_bvae(run, make_store(config, train=6), "bass")
+        assert stage1.train_bvae(run, make_store(config, train=6), "bass")
     finally:
         keras.mixed_precision.set_dtype_policy(before)
     for values in file_content(run.weights("bass_decoder")).values():
@@ -546,12 +547,12 @@ def test_training_under_a_half_precision_policy(tmp_path, config, make_store):
 
 def test_papers_maths_trains_too(tmp_path, config, store):
     own = (
-        "likelihood", "sigma", "output_bias", "position", "encoder_states", "mfg_output", "standardise",
-        "prior", "optimizer", "clip_norm", "bvae_kl", "epsilon_std",
+        "likelihood", "sigma", "output_bias", "position", "encoder_states", "mfg_output", "mfg_target",
+        "standardise", "prior", "optimizer", "clip_norm", "bvae_kl", "epsilon_std",
     )  # fmt: skip
     config = dataclasses.replace(config, **{name: getattr(PAPER, name) for name in own})
     run = Run.create(tmp_path / "run", config)
-    assert stages.train_bvae(run, store, "bass")
+    assert stage1.train_bvae(run, store, "bass")
     rows = history(run, "bass_bvae")
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) < 2  # a mean squared error on -1/+1, not a sum
 
@@ -559,7 +560,7 @@ def test_papers_maths_trains_too(tmp_path, config, store):
 def test_without_stage_1_the_command_that_is_missing_is_named(tmp_path, config, store, fused):
     run = Run.create(tmp_path / "none", config)
     with pytest.raises(RunError) as refused:
-        stages.train_refiner(run, store, "bass")
+        refining.train_refiner(run, store, "bass")
     assert str(refused.value) == (
         f"the run {run.path} has no trained bass_encoder, bass_decoder: run `make stage1 TRACK=bass` first"
     )
@@ -568,7 +569,7 @@ def test_without_stage_1_the_command_that_is_missing_is_named(tmp_path, config, 
     for part in ("strings_decoder", "mfg_decoder"):
         run.weights(part).unlink()
     with pytest.raises(RunError) as refused:
-        stages.train_fusion(run, store)
+        stage2.train_fusion(run, store)
     assert str(refused.value) == (
         f"the run {run.path} has no trained strings_decoder: run `make stage1 TRACK=strings` first"
     )
@@ -576,7 +577,7 @@ def test_without_stage_1_the_command_that_is_missing_is_named(tmp_path, config, 
 
 def test_an_unknown_track_is_refused_before_anything_is_written(tmp_path, config, store):
     run = Run.create(tmp_path / "run", config)
-    for train in (stages.train_bvae, stages.train_refiner):
+    for train in (stage1.train_bvae, refining.train_refiner):
         with pytest.raises(
             ValueError, match=r"^track 'drum' is not one of drums, piano, guitar, bass, strings$"
         ):
@@ -586,12 +587,12 @@ def test_an_unknown_track_is_refused_before_anything_is_written(tmp_path, config
 
 def test_a_run_is_bound_to_the_store_it_is_first_trained_on(tmp_path, config, store, make_store):
     run = Run.create(tmp_path / "run", config)
-    stages.check_fit(run, store)
+    binding.check_fit(run, store)
     assert json.loads((run.path / "data.json").read_text())["store"] == str(store.path)
-    stages.check_fit(run, store)
+    binding.check_fit(run, store)
     other = make_store(config, seed=7)
     with pytest.raises(RunError) as refused:
-        stages.check_fit(run, other)
+        binding.check_fit(run, other)
     assert str(refused.value) == (
         f"the run {run.path} was trained on the store {store.path} as it was then, "
         f"not on {other.path} as it is now: use another run"
@@ -601,10 +602,10 @@ def test_a_run_is_bound_to_the_store_it_is_first_trained_on(tmp_path, config, st
 def test_a_store_of_another_grid_or_without_songs_is_refused(tmp_path, config, make_store):
     run = Run.create(tmp_path / "run", config)
     with pytest.raises(RunError, match=r"has Grid\(bars=2, steps=8, pitches=5, .*, the run .*pitches=6"):
-        stages.check_fit(run, make_store(dataclasses.replace(config, pitches=5)))
+        binding.check_fit(run, make_store(dataclasses.replace(config, pitches=5)))
     empty = make_store(config, train=0)
     with pytest.raises(RunError, match=rf"^the store {empty.path} has no training phrases$"):
-        stages.check_fit(run, empty)
+        binding.check_fit(run, empty)
     assert not (run.path / "data.json").exists()
 
 
@@ -613,4 +614,4 @@ def test_a_track_that_is_silent_everywhere_cannot_be_trained(tmp_path, monkeypat
     silent = pipeline.PackedUnits(np.zeros((0, 6), np.uint8), np.zeros(0, bool), config.grid)
     monkeypatch.setattr(pipeline, "load_units", lambda *args, **kwargs: silent)
     with pytest.raises(RunError, match=rf"^the store {store.path} has no bars of bass to train on$"):
-        stages.train_bvae(run, store, "bass")
+        stage1.train_bvae(run, store, "bass")

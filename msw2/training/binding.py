@@ -1,0 +1,46 @@
+"""Holding a run to the store that it is trained on."""
+
+import hashlib
+import json
+
+from msw2.data.store import Store
+from msw2.music.files import replacing
+from msw2.training.runs import Run, RunError
+
+
+def check_grid(run: Run, store: Store) -> None:
+    """Holds a store to the grid of a run.
+
+    Raises:
+        RunError: if the grids differ.
+    """
+    if store.grid != run.config.grid:
+        raise RunError(f"the store {store.path} has {store.grid}, the run {run.path} {run.config.grid}")
+
+
+def check_fit(run: Run, store: Store) -> None:
+    """Binds a run to the store that it is first trained on, and holds it to that.
+
+    Raises:
+        RunError: if the grids differ, or the run was trained on another store, or there is nothing to train on.
+    """
+    check_grid(run, store)
+    if not store.count("train"):
+        raise RunError(f"the store {store.path} has no training phrases")
+    bound, here = run.bound(), digest(store)
+    if bound is None:
+        with replacing(run.data) as temporary:
+            temporary.write_text(
+                json.dumps({"store": str(store.path), "digest": here}, indent=2) + "\n", "utf-8"
+            )
+        return
+    if bound["digest"] != here:
+        raise RunError(
+            f"the run {run.path} was trained on the store {bound['store']} as it was then, "
+            f"not on {store.path} as it is now: use another run"
+        )
+
+
+def digest(store: Store) -> str:
+    """Returns 16 hexadecimal digits that another store, or a store made anew of other songs, does not have."""
+    return hashlib.sha256(json.dumps(store.manifest, sort_keys=True).encode()).hexdigest()[:16]
