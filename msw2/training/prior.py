@@ -7,7 +7,7 @@ from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.music.tracks import TRACKS
 
-MAX_POINTS = 4096  # phrases: 8 MB of latents of the default size, which every SavedModel carries
+MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
 
 
 def fit_prior(config: Config, latents: np.ndarray) -> Prior:
