@@ -4,15 +4,16 @@ Each run is `<runs>/<recipe>/seed<seed>`, made by the commands `stage1`, `refine
 printed. What is done is skipped, and what runs train alike is trained once; so the same command goes on after a kill.
 """
 
+import contextlib
 import json
 import pathlib
 import subprocess
-import sys
 import time
 
 from absl import flags
 
 from msw2.benchmarks.machine import Machine
+from msw2.cli import children
 from msw2.cli.launch import OptionError, launch
 from msw2.cli.recipe_sets import FOLDER, RecipeSet, read_set
 from msw2.data.store import SPLITS, Store, StoreError
@@ -22,6 +23,7 @@ from msw2.music.files import replacing
 
 TRAINING = ("stage1", "refine", "stage2")
 SECONDS = "seconds.json"  # wall time of each command that made a run
+NOTED = 30.0  # seconds after which the time of a command that still runs is written: it may be killed
 BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
 MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
 
@@ -74,13 +76,15 @@ def _run(asked: RecipeSet, recipe: str, seed: int, folder: pathlib.Path, store: 
 def _command(path: pathlib.Path, name: str, arguments: list[str]) -> bool:
     """Runs a command, adds its wall time to those of its run, and returns whether it succeeded."""
     print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
-    start = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", f"msw2.cli.{name}", *arguments], check=False)
-    taken = _seconds(path)
-    taken[name] = round(taken.get(name, 0.0) + time.monotonic() - start, 1)
-    with replacing(path / SECONDS) as temporary:
-        temporary.write_text(json.dumps(taken) + "\n", "utf-8")
-    return done.returncode == 0
+    child, start, before = children.start(name, arguments), time.monotonic(), _seconds(path)
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(NOTED)
+        taken = round(before.get(name, 0.0) + time.monotonic() - start, 1)
+        with replacing(path / SECONDS) as temporary:
+            temporary.write_text(json.dumps({**before, name: taken}) + "\n", "utf-8")
+        if child.returncode is not None:
+            return child.returncode == 0
 
 
 def _write(

@@ -3,23 +3,19 @@
 The networks of a track are too small to keep two cores busy, but two of them do.
 """
 
-import ctypes
 import os
-import signal
 import subprocess
-import sys
 import time
 
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import children, options
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
 from msw2.training.units import epoch_steps
 
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 POLL = 0.2  # seconds
 # A process takes some ten seconds to start: shorter trainings follow one another in this one.
 FEWEST_STEPS = 500
@@ -104,12 +100,4 @@ def _start(command: str, track: str, threads: int) -> subprocess.Popen:
     given = [flag.serialize() for flag in own if not flag.using_default_value]
     # The last word wins: --track and --threads override what was given.
     arguments = [*given, f"--track={track}", f"--threads={threads}"]
-    return subprocess.Popen(
-        [sys.executable, "-m", f"msw2.cli.{command}", *arguments],
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken
-    )
-
-
-def _die_with_parent() -> None:
-    """Asks the kernel to end this process when its parent ends, however that ends (Linux)."""
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+    return children.start(command, arguments)

@@ -7,7 +7,7 @@ import keras
 import pytest
 from absl import flags
 
-from msw2.cli import options, refine, side_by_side, stage1, stage2
+from msw2.cli import children, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
 from msw2.data.store import StoreError
@@ -235,7 +235,7 @@ def started(monkeypatch):
         record.processes.append(Process(*record.plan.get(track, (0, 2))))
         return record.processes[-1]
 
-    monkeypatch.setattr(side_by_side.subprocess, "Popen", start)
+    monkeypatch.setattr(children.subprocess, "Popen", start)
     monkeypatch.setattr(side_by_side.os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(side_by_side, "POLL", 0.0)
     return record

@@ -2,7 +2,7 @@
 
 import json
 import re
-import sys
+import subprocess
 import types
 
 import pytest
@@ -27,6 +27,21 @@ class Clock:
         return self.now
 
 
+class Child:
+    """A command that is asked twice whether it is done: after half its time it is not."""
+
+    def __init__(self, clock, status):
+        self._clock, self._answers, self.returncode = clock, [None, status], None
+
+    def wait(self, timeout):
+        self._clock.now += self._clock.step / 2
+        self.returncode = self._answers.pop(0)
+        if self.returncode == "killed":
+            raise KeyboardInterrupt
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("command", timeout)
+
+
 @pytest.fixture
 def setting(tmp_path, monkeypatch):
     """A folder of recipes, a store that is only counted, and commands that are recorded and take 2 s each."""
@@ -38,25 +53,22 @@ def setting(tmp_path, monkeypatch):
     splits = {name: {"songs": 1000 + at} for at, name in enumerate(("train", "validation", "test"))}
     store = types.SimpleNamespace(path="data/store", manifest={"splits": splits}, count=lambda name: 5000)
     clock = Clock()
-    record = types.SimpleNamespace(commands=[], fail=set(), clock=clock)
+    record = types.SimpleNamespace(commands=[], fail=set(), fail_with=1, clock=clock)
 
-    def run(line, *, check):
-        clock.now += clock.step
-        name = line[2].removeprefix("msw2.cli.")
-        path = next(tmp_path / flag[len("--run=") :] for flag in line if flag.startswith("--run="))
-        record.commands.append((name, *line[3:]))
-        assert line[:2] == [sys.executable, "-m"]
+    def start(name, arguments):
+        path = next(tmp_path / flag[len("--run=") :] for flag in arguments if flag.startswith("--run="))
+        record.commands.append((name, *arguments))
         if (name, path.parent.name, path.name) in record.fail:
-            return types.SimpleNamespace(returncode=1)
+            return Child(clock, record.fail_with)
         if name == "stage1":
             path.mkdir(parents=True, exist_ok=True)
             (path / "config.json").write_text("{}")
         if name == "eval":
             (path / "eval").mkdir(exist_ok=True)
             (path / "eval" / "metrics.csv").write_text(f"{HEADER}\nMSR,F1,correct,mean,0.625,0.6,0.65\n")
-        return types.SimpleNamespace(returncode=0)
+        return Child(clock, 0)
 
-    monkeypatch.setattr(reproduce, "subprocess", types.SimpleNamespace(run=run))
+    monkeypatch.setattr(reproduce.children, "start", start)
     monkeypatch.setattr(reproduce, "time", clock)
     monkeypatch.setattr(reproduce, "Store", types.SimpleNamespace(open=lambda path: store))
     monkeypatch.setattr(reproduce, "Machine", types.SimpleNamespace(here=lambda: MACHINE))
@@ -151,6 +163,16 @@ def test_a_failed_command_leaves_the_rest_of_its_run_and_the_next_run_goes_on(
     assert "--take_over=runs/some/tuned_3200-shared/seed0" in setting.commands[0]
     assert seconds(tmp_path) == {"stage1": 4.0, "refine": 4.0, "stage2": 2.0, "eval": 2.0}
     assert "Not run yet" not in (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
+
+
+def test_what_a_killed_command_took_is_not_lost(command, setting, tmp_path):
+    setting.fail, setting.fail_with = {FIRST[1]}, "killed"
+    with pytest.raises(KeyboardInterrupt):
+        command(reproduce, "--set=some")
+    assert seconds(tmp_path) == {"stage1": 2.0, "refine": 1.0}  # as far as it was noted
+    setting.fail = set()
+    command(reproduce, "--set=some")
+    assert seconds(tmp_path) == {"stage1": 4.0, "refine": 3.0, "stage2": 2.0, "eval": 2.0}
 
 
 def test_where_all_fail_there_is_no_dossier(command, setting, tmp_path):

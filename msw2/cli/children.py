@@ -1,0 +1,22 @@
+"""Commands that a command starts."""
+
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+def start(command: str, arguments: Sequence[str]) -> subprocess.Popen:
+    """Starts `python -m msw2.cli.<command>`, which ends when this process does, however that ends."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"msw2.cli.{command}", *arguments],
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken
+    )
+
+
+def _die_with_parent() -> None:
+    """Asks the kernel to end this process when its parent ends (Linux)."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
