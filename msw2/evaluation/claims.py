@@ -143,7 +143,7 @@ def claims(base: str) -> list[Claim]:
 def judge(comparison: Comparison, experiments: dict[str, list[Experiment]]) -> Verdict:
     """Compares seed by seed; it holds, or not, where the 95 % interval of the gain does not include 0.
 
-    Over several seeds that is Student's interval; of a single one, the bootstrap intervals of both, as if they
+    Over several seeds that is Student's interval; of a single one, the intervals over phrases of both, as if they
     were independent, which is wide for rows that belong together phrase by phrase.
     """
     (first, better), (second, worse) = comparison.better, comparison.worse

@@ -57,7 +57,7 @@ class Spread:
     Attributes:
         mean: over seeds; NaN where there are none.
         half: half of the 95 % interval: over seeds (Student's t) where there are several, else over phrases
-            (bootstrap); NaN where neither is known.
+            (bootstrap or jackknife); NaN where neither is known.
         seeds: how many.
     """
 

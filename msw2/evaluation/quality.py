@@ -5,9 +5,11 @@ way, not whether it is good. So each comes with a floor, what two halves of the 
 model should be expected to be nearer.
 """
 
+import dataclasses
 from collections.abc import Hashable
 
 import numpy as np
+from scipy import stats
 
 from msw2.evaluation.measures import CORRECT
 from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key
@@ -15,6 +17,7 @@ from msw2.music.metrics import Ratio
 from msw2.music.tracks import TRACK_NAMES
 
 PAIRS = 10_000  # most distances of a set; more hardly change a density
+GROUPS = 10  # left out one after another, for the intervals
 POINTS = 4096  # at which densities are compared
 SMALLEST_DEVIATION = 0.05  # of a feature: what the real set hardly varies in would otherwise count for all
 
@@ -29,8 +32,11 @@ def compare(
     The Fréchet distance of samples is too large, the more so the fewer phrases there are for its many components
     (Bińkowski et al. 2018). It is therefore taken between equal numbers of phrases, and twice: `FD` to the whole
     dataset, and `FD_half` to the first half of its songs with no more phrases than the second half has. Only
-    `FD_half` may be compared with the row `FLOOR`, which is that second half. None of these numbers has an
-    interval: resampled phrases repeat, which moves both measures.
+    `FD_half` may be compared with the row `FLOOR`, which is that second half.
+
+    Intervals are of a jackknife that leaves out a tenth of all sets at a time, of neighbouring phrases (Shao and Tu
+    1995, section 2.3). A bootstrap's phrases repeat, which moves both measures; and phrases of one song, which are
+    alike, go together here.
 
     Args:
         ratios: of each row, by (name, definition) of a measure; those of `CORRECT` are compared.
@@ -40,31 +46,83 @@ def compare(
         seed: of the draw of pairs.
 
     Returns:
-        `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks; `FD` and `FD_half`.
+        `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks; `FD` and `FD_half`. A single
+        `OA_<metric>` has no interval: the draw of pairs alone would widen it. Nor has any where a row has fewer
+        than `2 * GROUPS` phrases.
     """
-    real = ratios[DATASET]
-    estimates: dict[Key, Estimate] = {}
-    others = [row for row in ratios if row != DATASET]
-    for row in others:
-        estimates |= _overlaps(row, real, ratios[row], seed)
-    mean, deviation = vectors[DATASET].mean(axis=0), vectors[DATASET].std(axis=0)
-    scaled = {row: (each - mean) / np.maximum(deviation, SMALLEST_DEVIATION) for row, each in vectors.items()}
-    for row in others:
-        estimates[Key(row, "FD", "correct", ALL)] = _point(_equal_frechet(scaled[DATASET], scaled[row]))
+    real = vectors[DATASET]
+    scale = np.maximum(real.std(axis=0), SMALLEST_DEVIATION)
+    sets = {row: _Set(ratios[row], (each - real.mean(axis=0)) / scale) for row, each in vectors.items()}
     half = middle(songs) if songs is not None else None
+    values, without = _compare(sets, half, seed), []
+    if min(len(each.vectors) for each in sets.values()) >= 2 * GROUPS:
+        without = [_compare(*_without(sets, half, group), seed) for group in range(GROUPS)]
+    return {
+        key: Estimate(
+            value, *_interval(value, [] if key.metric.startswith("OA_") else [w[key] for w in without])
+        )
+        for key, value in values.items()
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Set:
+    """A row: its counts, and its scaled vectors [phrase, component]."""
+
+    ratios: Ratios
+    vectors: np.ndarray
+
+    def where(self, kept) -> "_Set":
+        """Returns some of the phrases: a mask or a slice."""
+        ratios = {
+            name: Ratio(each.numerator[kept], each.denominator[kept]) for name, each in self.ratios.items()
+        }
+        return _Set(ratios, self.vectors[kept])
+
+
+def _compare(sets: dict[str, _Set], half: int | None, seed: int) -> dict[Key, float]:
+    real = sets[DATASET]
+    found: dict[Key, float] = {}
+    others = [row for row in sets if row != DATASET]
+    for row in others:
+        found |= _overlaps(row, real.ratios, sets[row].ratios, seed)
+        found[Key(row, "FD", "correct", ALL)] = _equal_frechet(real.vectors, sets[row].vectors)
     if half is None:
-        return estimates
-    first, second = (
-        {name: Ratio(each.numerator[part], each.denominator[part]) for name, each in real.items()}
-        for part in (slice(half), slice(half, None))
-    )
-    estimates |= _overlaps(FLOOR, first, second, seed)
-    reference, remaining = scaled[DATASET][:half], scaled[DATASET][half:]
+        return found
+    first, second = real.where(slice(half)), real.where(slice(half, None))
+    found |= _overlaps(FLOOR, first.ratios, second.ratios, seed)
     for row in (*others, FLOOR):
         # Of restored phrases the second half, too: the first is not independent of the reference.
-        compared = remaining if row == FLOOR else scaled[row][-len(remaining) :]
-        estimates[Key(row, "FD_half", "correct", ALL)] = _point(_equal_frechet(reference, compared))
-    return estimates
+        compared = second.vectors if row == FLOOR else sets[row].vectors[-len(second.vectors) :]
+        found[Key(row, "FD_half", "correct", ALL)] = _equal_frechet(first.vectors, compared)
+    return found
+
+
+def _without(sets: dict[str, _Set], half: int | None, group: int) -> tuple[dict[str, _Set], int | None]:
+    """Leaves a group out of every set; returns also where the second half of the dataset then begins."""
+    real = len(sets[DATASET].vectors)
+    kept = {row: _groups(len(each.vectors), real, half) != group for row, each in sets.items()}
+    begin = None if half is None else int(kept[DATASET][:half].sum())
+    return {row: each.where(kept[row]) for row, each in sets.items()}, begin
+
+
+def _groups(phrases: int, real: int, half: int | None) -> np.ndarray:
+    """Returns the group of each phrase, int [phrase], 0 .. GROUPS - 1: neighbours, in equal numbers.
+
+    A set of as many phrases as the dataset may be its restoration: it is grouped alike, each half by itself, so that
+    both halves lose as much.
+    """
+    parts = [half, phrases - half] if half and phrases == real else [phrases]
+    return np.concatenate([np.arange(part) * GROUPS // part for part in parts])
+
+
+def _interval(value: float, without: list[float]) -> tuple[float, float]:
+    """Returns the jackknife's interval of a value, from the values without each group; NaN if there are none."""
+    if not without:
+        return np.nan, np.nan
+    error = np.sqrt((len(without) - 1) * np.var(without))
+    reach = stats.t.ppf(0.975, len(without) - 1) * error
+    return value - min(reach, value), value + reach
 
 
 def middle(songs: np.ndarray) -> int | None:
@@ -180,18 +238,18 @@ def _equal_frechet(first: np.ndarray, second: np.ndarray) -> float:
     return frechet_distance(*(each[np.arange(size) * len(each) // size] for each in (first, second)))
 
 
-def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, Estimate]:
-    found: dict[Key, Estimate] = {}
+def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, float]:
+    found: dict[Key, float] = {}
     columns: dict[str, list[float]] = {track: [] for track in TRACK_NAMES}
     for measure in CORRECT:
         name = measure.name, measure.definition
         for column, track in enumerate(measure.columns):
             area = overlapping_area(_values(real[name], column), _values(other[name], column), seed=seed)
-            found[Key(row, f"OA_{measure.name}", "correct", track)] = _point(area)
+            found[Key(row, f"OA_{measure.name}", "correct", track)] = area
             columns[track].append(area)
     means = {track: _mean(areas) for track, areas in columns.items()}
     means[MEAN] = _mean(list(means.values()))
-    return {Key(row, "OA", "correct", track): _point(mean) for track, mean in means.items()} | found
+    return {Key(row, "OA", "correct", track): mean for track, mean in means.items()} | found
 
 
 def _values(ratio: Ratio, column: int) -> np.ndarray:
@@ -203,7 +261,3 @@ def _values(ratio: Ratio, column: int) -> np.ndarray:
 def _mean(numbers: list[float]) -> float:
     known = [number for number in numbers if not np.isnan(number)]
     return float(np.mean(known)) if known else np.nan
-
-
-def _point(value: float) -> Estimate:
-    return Estimate(value, np.nan, np.nan)

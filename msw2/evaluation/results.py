@@ -23,7 +23,7 @@ class Key(typing.NamedTuple):
 
 
 class Estimate(typing.NamedTuple):
-    """A mean or other statistic with its 95 % bootstrap interval; NaN where nothing defines it, or no interval."""
+    """A mean or other statistic with its 95 % interval; NaN where nothing defines it, or no interval."""
 
     mean: float
     low: float

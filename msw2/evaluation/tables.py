@@ -23,7 +23,8 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
     parts = [
         "# Evaluation",
         f"Preset `{preset}`, split `{split}`, seed {evaluation.seed}; phrases: {phrases}. "
-        f"± is half of the 95 % bootstrap interval ({evaluation.resamples:,} resamples of phrases); "
+        f"± is half of the 95 % interval: bootstrap ({evaluation.resamples:,} resamples of phrases), of overlapping "
+        "areas and Fréchet distances a jackknife of tenths; "
         "`metrics.csv` has its bounds, and shares for percent, but distances as here. "
         f"{NONE}: nothing defines the value.",
         "## Table I, by the released functions",

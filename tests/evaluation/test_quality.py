@@ -152,3 +152,64 @@ def test_what_is_nowhere_defined_has_no_area():
     for key in (("MSG2", "OA", "correct", "mean"), ("floor", "OA_EB", "correct", "drums")):
         assert found[key] == pytest.approx(Estimate(np.nan, np.nan, np.nan), nan_ok=True)
     assert found["MSG2", "FD", "correct", "all"].mean == 0
+
+
+def test_the_interval_is_as_wide_as_the_spread_of_many_samples():
+    # Independent oracle: the deviation of the distances of 300 pairs of samples.
+    rng = np.random.default_rng(0)
+    turn = np.array([[1, 0.5, 0], [0, 1, 0.3], [0, 0, 2]])
+
+    def draw():
+        return {"dataset": rng.normal(size=(200, 3)), "MSG2": rng.normal(size=(200, 3)) @ turn + [1, 0, 0]}
+
+    def found(vectors):
+        nothing = {row: ratios(np.arange(200) % 7.0) for row in vectors}
+        return quality.compare(nothing, vectors, None, seed=0)["MSG2", "FD", "correct", "all"]
+
+    spread = np.std([quality.frechet_distance(*draw().values()) for _ in range(300)])
+    estimates = [found(draw()) for _ in range(12)]
+    halves = [(each.high - each.low) / 2 for each in estimates]
+    assert np.mean(halves) == pytest.approx(stats.t.ppf(0.975, 9) * spread, rel=0.25)
+    assert all(each.low < each.mean < each.high for each in estimates)
+
+
+def test_what_is_left_out_is_left_out_of_both_halves_and_of_restored_phrases_too():
+    songs = np.repeat(np.arange(6), [5, 9, 10, 6, 7, 13])  # halves of 24 and 26
+    sets = {
+        row: quality._Set(ratios(np.arange(float(size))), np.arange(float(size))[:, None])
+        for row, size in (("dataset", 50), ("MSR", 50), ("MSG2", 30))
+    }
+    half = quality.middle(songs)
+    seen = {row: [] for row in sets}
+    for group in range(quality.GROUPS):
+        kept, begin = quality._without(sets, half, group)
+        left = {
+            row: np.setdiff1d(np.arange(len(sets[row].vectors)), each.vectors) for row, each in kept.items()
+        }
+        assert left["dataset"].tolist() == left["MSR"].tolist()
+        assert begin == half - (left["dataset"] < half).sum()
+        assert set(np.diff(left["MSG2"])) <= {1}  # neighbours
+        assert {len(part) for part in np.split(left["dataset"], [(left["dataset"] < half).sum()])} <= {2, 3}
+        assert (
+            kept["MSG2"].ratios["cells", "correct"].numerator[:, 0].tolist()
+            == (2 * kept["MSG2"].vectors[:, 0]).tolist()
+        )
+        for row, each in left.items():
+            seen[row] += each.tolist()
+    assert {row: sorted(each) for row, each in seen.items()} == {
+        row: list(range(len(each.vectors))) for row, each in sets.items()
+    }
+
+
+def test_a_restoration_that_is_exact_has_an_interval_of_nothing():
+    values, vectors = RNG.integers(0, 5, 80).astype(float), RNG.normal(size=(80, 3))
+    found = quality.compare(
+        {row: ratios(values) for row in ("dataset", "MSR")},
+        dict.fromkeys(("dataset", "MSR"), vectors),
+        None,
+        seed=0,
+    )
+    assert found["MSR", "FD", "correct", "all"] == pytest.approx((0, 0, 0), abs=1e-6)
+    low, high = found["MSR", "OA", "correct", "mean"][1:]
+    assert 0 < low < found["MSR", "OA", "correct", "mean"].mean < high
+    assert np.isnan(found["MSR", "OA_EB", "correct", "piano"].high)
