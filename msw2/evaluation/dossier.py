@@ -70,7 +70,8 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
 _INTERVALS = (
     "A gain is how much the first is better than the second, seed by seed, in the unit of the quantity. ± is half of "
     "a 95 % interval: Student's over seeds where there are several, else over phrases (bootstrap; of FD and OA a "
-    "jackknife). A claim holds, or does not, where that interval does not include 0; where neither interval is known, it cannot be told."
+    "jackknife). A claim holds, or does not, where that interval does not include 0; where neither interval is known, "
+    "it cannot be told."
 )
 _EVERY_RUN = (
     "F1 over cells of restored songs, in percent, of test and of training songs, mean of the tracks; distances to the "
