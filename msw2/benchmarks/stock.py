@@ -10,6 +10,7 @@ from keras import ops
 
 from msw2.config import Config
 from msw2.models import losses, refine
+from msw2.models.mfg_vae import compared
 from msw2.models.recurrent import GATES
 from msw2.models.sandwich import Parts, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
@@ -127,7 +128,11 @@ def bvae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Mo
 
 def mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Model:
     """Returns the compiled VAE of stage 2, for moments that are on one scale already."""
-    return _compiled_vae(config, encoder, decoder, losses.gaussian_nll, config.mfg_kl)
+
+    def nll(target, output):
+        return losses.gaussian_nll(*(compared(config, each) for each in (target, output)))
+
+    return _compiled_vae(config, encoder, decoder, nll, config.mfg_kl)
 
 
 def refiner(config: Config, encoder: keras.Model, decoder: keras.Model, network: keras.Model) -> keras.Model:
@@ -150,7 +155,8 @@ def _compiled_vae(config, encoder, decoder, nll, kl_weight) -> keras.Model:
     if config.optimizer == "rmsprop":
         optimizer = keras.optimizers.RMSprop(config.learning_rate)
     else:
-        optimizer = build_optimizer(config, 100_000)
+        ours = build_optimizer(config, 100_000)
+        optimizer = keras.optimizers.Adam.from_config(ours.get_config())
     model.compile(optimizer=optimizer, loss=nll, jit_compile=False)
     return model
 

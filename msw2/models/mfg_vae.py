@@ -69,9 +69,7 @@ def build_mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model, *,
         if config.standardise:
             scale = encoder.get_layer("standardise")
             target, output = scale(target), scale(output)
-        if config.mfg_target == "means":
-            target, output = (moments[..., : config.bvae_latent] for moments in (target, output))
-        return losses.gaussian_nll(target, output)
+        return losses.gaussian_nll(compared(config, target), compared(config, output))
 
     return vrae.VRAE(
         encoder.input,
@@ -82,6 +80,11 @@ def build_mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model, *,
         kl_weight=config.mfg_kl,
         name="mfg_vae",
     )
+
+
+def compared(config: Config, moments):
+    """Returns what the loss compares of moments [batch, track, 2 x BVAE latent]: all, or the means."""
+    return moments[..., : config.bvae_latent] if config.mfg_target == "means" else moments
 
 
 def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) -> None:

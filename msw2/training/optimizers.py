@@ -1,4 +1,8 @@
-"""The optimizers of the presets."""
+"""The optimizers of the presets.
+
+On TensorFlow a step of a variable is one operation, which passes over its memory once. Keras's own way is a dozen of
+them, which at batch 32 took a tenth of all the time of a training.
+"""
 
 import keras
 from keras import ops
@@ -7,6 +11,25 @@ from msw2.config import Config
 
 RELEASED_EPSILON = 1e-7  # keras.backend.epsilon() in Keras 2.1.6
 FINAL_SHARE = 0.05  # of the learning rate, at the end of the cosine
+
+
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam (Kingma and Ba 2015), in one operation a variable."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Applies one step to one variable."""
+        if not _is_tensorflow():
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index, step = self._get_variable_index(variable), ops.cast(self.iterations + 1, "float32")
+        _apply(
+            (variable, self._momentums[index], self._velocities[index]),
+            gradient,
+            learning_rate,
+            decays=(self.beta_1, self.beta_2),
+            powers=(ops.power(self.beta_1, step), ops.power(self.beta_2, step)),
+            epsilon=self.epsilon,
+        )
 
 
 class ReleasedRMSprop(keras.optimizers.Optimizer):
@@ -25,11 +48,25 @@ class ReleasedRMSprop(keras.optimizers.Optimizer):
             return
         super().build(variables)
         self._squares = [self.add_variable_from_reference(v, name="square") for v in variables]
+        if _is_tensorflow():  # whose operation leaves the gradient there
+            self._gradients = [self.add_variable_from_reference(v, name="gradient") for v in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         """Applies one step to one variable."""
+        index = self._get_variable_index(variable)
+        square = self._squares[index]
+        if _is_tensorflow():
+            # Adam whose mean of gradients forgets at once, and without its correction of first steps.
+            _apply(
+                (variable, self._gradients[index], square),
+                gradient,
+                learning_rate,
+                decays=(0.0, self.rho),
+                powers=(0.0, 0.0),
+                epsilon=RELEASED_EPSILON,
+            )
+            return
         gradient = ops.cast(gradient, variable.dtype)
-        square = self._squares[self._get_variable_index(variable)]
         self.assign(square, self.rho * square + (1.0 - self.rho) * ops.square(gradient))
         step = ops.cast(learning_rate, variable.dtype) * gradient / (ops.sqrt(square) + RELEASED_EPSILON)
         self.assign_sub(variable, step)
@@ -39,6 +76,44 @@ class ReleasedRMSprop(keras.optimizers.Optimizer):
         return {**super().get_config(), "rho": self.rho}
 
 
+def _is_tensorflow() -> bool:
+    return keras.backend.backend() == "tensorflow"
+
+
+def _apply(variables, gradient, learning_rate, *, decays, powers, epsilon: float) -> None:
+    """Applies TensorFlow's operation of Adam.
+
+    m = d1 m + (1 - d1) g; v = d2 v + (1 - d2) g^2; w -= lr sqrt(1 - p2) / (1 - p1) m / (sqrt(v) + epsilon)
+
+    Args:
+        variables: w, m and v, changed in place.
+        gradient: g.
+        learning_rate: lr.
+        decays: d1 and d2.
+        powers: p1 and p2, the decays to the power of the step's number.
+        epsilon: against division by zero.
+    """
+    import tensorflow as tf  # noqa: PLC0415 (other backends run without TensorFlow)
+
+    # Keras gives an optimizer its own variables as Keras's, and those of a model as TensorFlow's.
+    resources = [v.value if isinstance(v, keras.Variable) else v for v in variables]
+    w, m, v = (resource.handle for resource in resources)
+    numbers = [tf.cast(number, resources[0].dtype) for number in (*powers, learning_rate, *decays, epsilon)]
+    beta1_power, beta2_power, rate, beta1, beta2, small = numbers
+    tf.raw_ops.ResourceApplyAdam(
+        var=w,
+        m=m,
+        v=v,
+        beta1_power=beta1_power,
+        beta2_power=beta2_power,
+        lr=rate,
+        beta1=beta1,
+        beta2=beta2,
+        epsilon=small,
+        grad=tf.cast(gradient, resources[0].dtype),
+    )
+
+
 def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
     """Returns a fresh optimizer for a VAE of either stage.
 
@@ -46,7 +121,7 @@ def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
         config: kind, learning rate, schedule, clipping.
         steps: steps of the whole stage, which the schedule is spread over.
     """
-    kind = {"rmsprop": ReleasedRMSprop, "adam": keras.optimizers.Adam}[config.optimizer]
+    kind = {"rmsprop": ReleasedRMSprop, "adam": Adam}[config.optimizer]
     rate = config.learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=FINAL_SHARE)

@@ -15,6 +15,7 @@ from msw2.music.tracks import track_index
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.binding import check_fit
 from msw2.training.fit import Resume
+from msw2.training.optimizers import Adam
 from msw2.training.runs import Run, stage1_parts
 from msw2.training.stages import compile_stage, fit_arrays, fit_units
 from msw2.training.units import epoch_units, read_units
@@ -80,7 +81,7 @@ def made_view(parts: Parts, track: str) -> keras.Model:
 def compile_refiner(model: keras.Model, parts: Parts, name: str) -> None:
     """Compiles a view for the training of the refiner `name` alone."""
     loss = refine_loss(parts.config.refine_weight, parts.config.refine_output)
-    compile_stage(model, keras.optimizers.Adam(), parts, [name], loss=loss, metrics=[refine_accuracy()])
+    compile_stage(model, Adam(), parts, [name], loss=loss, metrics=[refine_accuracy()])
 
 
 def refine_loss(weight: float, output: str = "sigmoid"):
