@@ -20,6 +20,7 @@ from msw2.data import pipeline
 from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
 from msw2.music.tracks import TRACKS, track_index
+from msw2.training.memory import keep_freed
 from msw2.training.optimizers import build_optimizer
 from msw2.training.refining import compile_refiner, refine_view
 from msw2.training.runs import stage1_parts
@@ -33,7 +34,12 @@ POLL = 0.1  # seconds between questions to nvidia-smi
 
 
 def set_up(job: dict) -> Config:
-    """Applies a job's threads and precision, and returns its config; call it before anything is computed."""
+    """Applies a job's threads and precision, and returns its config; call it before anything is computed.
+
+    What msw2's commands do to a process beyond that, they do for ours alone.
+    """
+    if job.get("library") == "ours":
+        keep_freed()
     if job["threads"]:
         tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
         tf.config.threading.set_inter_op_parallelism_threads(job["threads"])

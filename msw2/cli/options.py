@@ -13,6 +13,7 @@ from msw2.data.store import Store, StoreError
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.binding import check_fit, check_grid
+from msw2.training.memory import keep_freed
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
 
@@ -159,8 +160,9 @@ def open_fitting_store(run: Run) -> Store:
 
 
 def set_up_device() -> None:
-    """Applies `--threads` and `--precision`; call it before anything is computed."""
+    """Applies `--threads` and `--precision`, and keeps freed memory; call it before anything is computed."""
     values = flags.FLAGS
+    keep_freed()
     if values.threads:
         tf.config.threading.set_intra_op_parallelism_threads(values.threads)
         tf.config.threading.set_inter_op_parallelism_threads(values.threads)

@@ -7,7 +7,7 @@ from keras import ops
 from msw2.config import Config
 from msw2.models import losses, vrae
 from msw2.models.layers import Sampling
-from msw2.models.recurrent import LSTM
+from msw2.models.recurrent import LSTM, PianorollLSTM
 
 
 def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
@@ -22,6 +22,7 @@ def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> k
         states=config.encoder_states,
         fused=fused,
         name=f"{track}_encoder",
+        recurrence=PianorollLSTM,
     )
 
 

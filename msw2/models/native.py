@@ -1,4 +1,4 @@
-"""The compiled recurrence (`lstm.c`), where a C compiler was there when msw2 was installed."""
+"""The compiled parts of an LSTM (`lstm.c`), where a C compiler was there when msw2 was installed."""
 
 import ctypes
 import functools
@@ -53,13 +53,41 @@ def backward(
     return d_projected
 
 
+def project(pianoroll: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Returns `pianoroll @ kernel + bias`, [step, batch, unit]: fast where nearly all is -1, right for any input.
+
+    Args:
+        pianoroll: [step, batch, pitch].
+        kernel: [pitch, unit].
+        bias: [unit].
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    steps, batch, pitches = pianoroll.shape
+    projected = _empty(steps, batch, len(bias))
+    _call("project", (pianoroll, kernel, bias, projected), steps * batch, pitches, len(bias))
+    return projected
+
+
+def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the gradients by kernel and bias from that by what `project` returns.
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    steps, batch, pitches = pianoroll.shape
+    units = d_projected.shape[-1]
+    d_kernel, d_bias = _empty(pitches, units), _empty(units)
+    _call("project_backward", (pianoroll, d_projected, d_kernel, d_bias), steps * batch, pitches, units)
+    return d_kernel, d_bias
+
+
 def _call(name: str, arrays, *numbers: int) -> None:
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # results are so already
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
     if getattr(library(), name)(*pointers, *(ctypes.c_int(number) for number in numbers)):
-        raise MemoryError(
-            f"no memory for an LSTM of {numbers[2]} units over {numbers[0]} steps of {numbers[1]}"
-        )
+        raise MemoryError(f"no memory for {name} of an LSTM, sizes {', '.join(map(str, numbers))}")
 
 
 def _empty(*shape: int) -> np.ndarray:

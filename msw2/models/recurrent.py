@@ -147,7 +147,21 @@ class RepeatedLSTM(LSTM):
         return once[None] + ops.matmul(self._position, position_kernel)[:, None]
 
 
-RepeatedLSTM.__name__ = "LSTM"  # weight files go by the class: those of plain Keras LSTMs are to fit
+class PianorollLSTM(LSTM):
+    """An LSTM over a pianoroll, [batch, step, pitch] of -1 (silent) and +1.
+
+    In training, what is silent is not multiplied, where there is a compiler: of bars 2 % sound.
+    """
+
+    def _project(self, sequences, kernel, bias):
+        """Maps what a step reads, [step, batch, pitch], to preactivations [step, batch, 4 x unit]."""
+        if native.library():
+            return _native_projection()(sequences, kernel, bias)
+        return super()._project(sequences, kernel, bias)
+
+
+for _layer in (RepeatedLSTM, PianorollLSTM):
+    _layer.__name__ = "LSTM"  # weight files go by the class: those of plain Keras LSTMs are to fit
 
 
 def _position(steps: int, beat_resolution: int | None) -> np.ndarray:
@@ -226,6 +240,34 @@ def _kernel_gradient(hidden, d_projected):
     return tf.matmul(rows, d_rows, transpose_a=True)
 
 
+def _call(function, *tensors, like):
+    """Calls a function of `native` in the graph; its results are float32, with the shapes `like`."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    made = tf.numpy_function(function, tensors, [tf.float32] * len(like), stateful=False)
+    return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tf.nest.flatten(made), like, strict=True)]
+
+
+@functools.cache
+def _native_projection():
+    """Returns the projection of a pianoroll, by `native`, with its gradient; made on first use, as below."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    @tf.custom_gradient
+    def run(pianoroll, kernel, bias):
+        shape = (*pianoroll.shape[:2], bias.shape[0])
+        (projected,) = _call(native.project, pianoroll, kernel, bias, like=(shape,))
+
+        def gradient(d_projected):
+            like = kernel.shape, bias.shape
+            d_kernel, d_bias = _call(native.project_backward, pianoroll, d_projected, like=like)
+            return tf.tensordot(d_projected, kernel, [[2], [1]]), d_kernel, d_bias
+
+        return projected, gradient
+
+    return run
+
+
 @functools.cache
 def _native_recurrence(hard: bool):
     """Returns the recurrent part of an LSTM, by `native`, with its gradient.
@@ -235,22 +277,15 @@ def _native_recurrence(hard: bool):
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    def call(function, *tensors, like):
-        made = tf.numpy_function(
-            lambda *arrays: function(*arrays, hard), tensors, [tf.float32] * len(like), stateful=False
-        )
-        return [
-            tf.ensure_shape(tensor, shape) for tensor, shape in zip(tf.nest.flatten(made), like, strict=True)
-        ]
-
     @tf.custom_gradient
     def run(projected, kernel):
         steps, batch, width = projected.shape
         states = (None if steps is None else steps + 1, batch, width // 4)
-        hidden, cells, gates = call(native.forward, projected, kernel, like=(states, states, projected.shape))
+        forward, backward = (functools.partial(call, hard=hard) for call in (native.forward, native.backward))
+        hidden, cells, gates = _call(forward, projected, kernel, like=(states, states, projected.shape))
 
         def gradient(d_states):
-            (d_projected,) = call(native.backward, d_states, kernel, gates, cells, like=(projected.shape,))
+            (d_projected,) = _call(backward, d_states, kernel, gates, cells, like=(projected.shape,))
             return d_projected, _kernel_gradient(hidden[:-1], d_projected)
 
         return hidden[1:], gradient

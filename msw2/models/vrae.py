@@ -20,6 +20,7 @@ def build_encoder(
     states: str,
     fused: bool | None,
     name: str,
+    recurrence: type[LSTM] = LSTM,
 ) -> keras.Model:
     """LSTM, its last state or all of them, two Dense layers: [batch, step, feature] to [batch, 2 x latent].
 
@@ -32,8 +33,11 @@ def build_encoder(
         states: `last`, or `all` of them side by side.
         fused: see `recurrent.LSTM`.
         name: of the model.
+        recurrence: kind of the LSTM.
     """
-    state = LSTM(hidden, gates=gates, fused=fused, return_sequences=states == "all", name="lstm")(sequences)
+    state = recurrence(hidden, gates=gates, fused=fused, return_sequences=states == "all", name="lstm")(
+        sequences
+    )
     if states == "all":
         state = keras.layers.Flatten(name="states")(state)
     return keras.Model(inputs, moments(state, latent), name=name)

@@ -70,3 +70,25 @@ def test_an_array_that_is_not_contiguous_is_read_as_it_is():
     strided = native.forward(projected, kernel.T, False)
     for one, other in zip(plain, strided, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 1.0])
+@pytest.mark.parametrize(
+    ("steps", "batch", "pitches", "units"), [(1, 1, 1, 1), (5, 3, 7, 6), (4, 32, 84, 160)]
+)
+def test_a_projection_and_its_gradient_are_those_of_numpy(steps, batch, pitches, units, share):
+    rng = np.random.default_rng(3)
+    pianoroll = np.where(rng.random((steps, batch, pitches)) < share, 1, -1).astype(np.float32)
+    pianoroll[0, 0, 0] = 0.25  # neither silent nor sounding
+    kernel, bias = (rng.normal(0, 0.5, shape).astype(np.float32) for shape in ((pitches, units), units))
+    d_projected = rng.normal(0, 1, (steps, batch, units)).astype(np.float32)
+    found = native.project(pianoroll, kernel, bias), *native.project_backward(pianoroll, d_projected)
+    wide = [array.astype(np.float64) for array in (pianoroll, kernel, bias, d_projected)]
+    expected = (
+        wide[0] @ wide[1] + wide[2],
+        np.einsum("sbp,sbu->pu", wide[0], wide[3]),
+        wide[3].sum(axis=(0, 1)),
+    )
+    for ours, wanted in zip(found, expected, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))

@@ -1,10 +1,14 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.config import SMOKE
 from msw2.models import native
-from msw2.models.recurrent import LSTM, RepeatedLSTM, released_hard_sigmoid
+from msw2.models.recurrent import LSTM, PianorollLSTM, RepeatedLSTM, released_hard_sigmoid
+from msw2.models.sandwich import build_parts
 
 BATCH, STEPS, FEATURES, UNITS = 3, 7, 5, 4
 RECURRENT_ACTIVATIONS = {
@@ -29,9 +33,9 @@ def random_weights(rng, features=FEATURES, units=UNITS):
     return [rng.normal(0, 0.8, shape).astype(np.float32) for shape in shapes]
 
 
-def pair(gates, fused, **kwargs):
+def pair(gates, fused, kind=LSTM, **kwargs):
     """Our layer and Keras's, with the same weights."""
-    ours = LSTM(UNITS, gates=gates, fused=fused, **kwargs)
+    ours = kind(UNITS, gates=gates, fused=fused, **kwargs)
     keras_own = keras.layers.LSTM(UNITS, recurrent_activation=RECURRENT_ACTIVATIONS[gates], **kwargs)
     for layer in (ours, keras_own):
         layer.build((None, STEPS, FEATURES))
@@ -283,3 +287,30 @@ def test_a_repeated_lstm_is_rebuilt_from_its_config():
     vectors = np.array([[0.5, -1.0, 2.0]], np.float32)
     assert layer(vectors).shape == (1, 6, UNITS)
     assert np.array_equal(layer(vectors), again(vectors))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.usefixtures("way")
+def test_an_lstm_over_a_pianoroll_is_an_lstm(gates, training):
+    ours, keras_own = pair(gates, True, kind=PianorollLSTM, return_sequences=True)
+    rng = np.random.default_rng(2)
+    signed = np.where(rng.random((BATCH, STEPS, FEATURES)) < 0.3, 1, -1).astype(np.float32)
+    signed[1] = -1  # a silent bar
+    upstream = rng.normal(0, 1, (BATCH, STEPS, UNITS)).astype(np.float32)
+    for inputs in (signed, rng.normal(0, 1, signed.shape).astype(np.float32)):  # right for what is none, too
+        found, expected = (results(layer, inputs, upstream, training) for layer in (ours, keras_own))
+        for ours_value, keras_value in zip(found, expected, strict=True):
+            assert np.abs(keras_value).max() > 0.05
+            np.testing.assert_allclose(ours_value, keras_value, atol=1e-5)
+
+
+def test_the_pianoroll_of_a_bvae_is_read_as_one(monkeypatch):
+    if not native.library():
+        pytest.skip("no C compiler was there at installation")
+    shapes, project = [], native.project
+    monkeypatch.setattr(native, "project", lambda *given: shapes.append(given[0].shape) or project(*given))
+    parts = build_parts(dataclasses.replace(SMOKE, bars=1, steps=4, beat_resolution=1, pitches=12), ["bass"])
+    for kind, shape in (("encoder", (2, 4, 12)), ("decoder", (2, 8))):
+        parts.models[f"bass_{kind}"](np.ones(shape, np.float32), training=True)
+    assert shapes == [(4, 2, 12)]
