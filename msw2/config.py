@@ -42,6 +42,7 @@ RANGES = {
     "mfg_transpositions": (1, 25),
     "epsilon_std": (0.0, None),
     "learning_rate": (1e-9, 1.0),
+    "mfg_learning_rate": (1e-9, 1.0),
     "clip_norm": (0.0, None),
     "prior_std": (0.0, None),
     "prior_neighbours": (1, 64),
@@ -106,7 +107,8 @@ class Config:
         prior_std: standard deviation of the `gaussian` prior; of `parzen`, in units of the distance to those.
         prior_neighbours: nearest phrases that shape a Gaussian of `parzen`.
         optimizer: `rmsprop` as Keras 2.1.6 computes it, or `adam`. (The refiner always uses Adam.)
-        learning_rate: step size of the optimizer.
+        learning_rate: step size of the optimizer in stage 1.
+        mfg_learning_rate: the same in stage 2; a wide perceptron bears less than an LSTM.
         schedule: of the learning rate: `constant`, or `cosine` down to a twentieth at the end of the stage.
         clip_norm: largest norm of a gradient (0: not clipped).
         batch_size: units a step.
@@ -160,6 +162,7 @@ class Config:
     prior_neighbours: int
     optimizer: str
     learning_rate: float
+    mfg_learning_rate: float
     schedule: str
     clip_norm: float
     batch_size: int
@@ -268,6 +271,7 @@ PAPER = Config(
     prior_neighbours=1,  # of no meaning for a Gaussian
     optimizer="rmsprop",  # not stated; released: RMSprop
     learning_rate=1e-3,  # not stated; released: Keras's default
+    mfg_learning_rate=1e-3,  # not stated; released: Keras's default
     schedule="constant",  # not stated; released: constant
     clip_norm=0.0,  # not stated; released: none
     batch_size=32,  # Section IV.A
@@ -306,6 +310,7 @@ TUNED = dataclasses.replace(
     # RMSprop's unscaled first steps undo the output bias.
     optimizer="adam",
     learning_rate=3e-3,
+    mfg_learning_rate=3e-3,
     # The noise of the last steps costs more than the epochs it would take to average it out.
     schedule="cosine",
     clip_norm=1.0,

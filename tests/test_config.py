@@ -43,6 +43,7 @@ PAPER_FIELDS = {
     "prior": "gaussian",
     "optimizer": "rmsprop",
     "learning_rate": 0.001,
+    "mfg_learning_rate": 0.001,
     "batch_size": 32,
     "train_bars": 3200,
     "epoch_bars": 0,

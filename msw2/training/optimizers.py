@@ -114,15 +114,18 @@ def _apply(variables, gradient, learning_rate, *, decays, powers, epsilon: float
     )
 
 
-def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    config: Config, steps: int, *, learning_rate: float | None = None
+) -> keras.optimizers.Optimizer:
     """Returns a fresh optimizer for a VAE of either stage.
 
     Args:
-        config: kind, learning rate, schedule, clipping.
+        config: kind, schedule, clipping.
         steps: steps of the whole stage, which the schedule is spread over.
+        learning_rate: at the begin of the stage; None: that of stage 1.
     """
     kind = {"rmsprop": ReleasedRMSprop, "adam": Adam}[config.optimizer]
-    rate = config.learning_rate
+    rate = config.learning_rate if learning_rate is None else learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=FINAL_SHARE)
     return kind(rate, global_clipnorm=config.clip_norm or None)

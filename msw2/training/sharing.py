@@ -20,7 +20,7 @@ PRIOR_FIELDS = frozenset({"prior", "prior_std", "prior_neighbours"})
 FUSION_FIELDS = frozenset(
     {
         *("fusion", "mfg_hidden", "mfg_latent", "mfg_output", "mfg_target", "standardise"),
-        *("mfg_kl", "mfg_epochs", "mfg_transpositions"),
+        *("mfg_learning_rate", "mfg_kl", "mfg_epochs", "mfg_transpositions"),
     }
 )
 

@@ -99,7 +99,8 @@ def _fit_fusion(run: Run, store: Store, parts: Parts, moments: np.ndarray) -> Re
         )
     rows = -(-config.epoch_bars // config.unit_bars) or len(moments)
     vae, steps = fusion_vae(parts), -(-rows // config.batch_size)
-    compile_stage(vae, build_optimizer(config, config.mfg_epochs * steps), parts, FUSION_PARTS)
+    optimizer = build_optimizer(config, config.mfg_epochs * steps, learning_rate=config.mfg_learning_rate)
+    compile_stage(vae, optimizer, parts, FUSION_PARTS)
     validation = encode_moments(Sandwich(parts), store, "validation", copies=1)
     validation = validation.reshape(-1, *moments.shape[1:])
     return fit_arrays(

@@ -115,7 +115,7 @@ def test_generation_asks_the_sampler_for_chunks_of_phrases(library, monkeypatch)
     class Sampler:
         def __init__(self, sandwich, prior):
             kinds = {type(layer) for layer in sandwich.parts.models["bass_encoder"].layers}
-            assert (LSTM in kinds) == (library == "ours")
+            assert any(issubclass(kind, LSTM) for kind in kinds) == (library == "ours")
             assert prior.points.shape == (1, inference.POINTS, 4 * 4)
 
         def generate(self, phrases, *, seed, temperature):

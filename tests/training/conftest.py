@@ -31,6 +31,7 @@ CONFIG = dataclasses.replace(
     epsilon_std=0.5,
     bvae_kl=0.1,
     learning_rate=0.02,
+    mfg_learning_rate=0.02,
     transpose=2,
     mixed_bars=0.5,
     batch_size=5,

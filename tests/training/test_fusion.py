@@ -58,6 +58,16 @@ def test_a_perceptron_is_trained_and_loaded(monkeypatch, begin, store, fusion, o
     assert stage2.train_fusion(run, store) is False
 
 
+def test_stage_2_has_a_learning_rate_of_its_own(begin, store, monkeypatch):
+    rates = []
+    monkeypatch.setattr(
+        stages, "fit", lambda model, *args, **kwargs: rates.append(float(model.optimizer.learning_rate))
+    )
+    run = begin(fusion="concatenate", learning_rate=0.5, mfg_learning_rate=0.125, schedule="constant")
+    assert stage2.train_fusion(run, store)
+    assert rates == [0.125]
+
+
 @pytest.fixture(scope="module")
 def unfused(begin, store):
     run = begin(fusion="none", standardise=True)

@@ -83,6 +83,7 @@ def test_the_presets_optimizers():
     assert type(adam) is Adam
     assert float(adam.learning_rate) == pytest.approx(1e-3)
     assert adam.global_clipnorm == 0.5
+    assert float(build_optimizer(PAPER, 100, learning_rate=0.125).learning_rate) == 0.125
 
 
 def test_the_cosine_schedule_ends_at_a_twentieth():
