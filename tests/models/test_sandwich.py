@@ -234,7 +234,7 @@ def test_the_printed_terms_add_up_to_the_loss_with_an_uneven_last_batch():
 
 
 def test_the_fusion_is_judged_on_scaled_moments_and_returns_them_unscaled():
-    parts = make(dataclasses.replace(TUNED_LIKE, epsilon_std=0.0, mfg_kl=0.0))
+    parts = make(dataclasses.replace(TUNED_LIKE, epsilon_std=0.0, mfg_kl=0.0, mfg_target="moments"))
     view = fusion_vae(parts)
     rng = np.random.default_rng(5)
     mean, deviation = rng.normal(0, 3, (5, 2 * LATENT)), rng.uniform(0.1, 4, (5, 2 * LATENT))
