@@ -10,7 +10,7 @@ from msw2.training.binding import check_fit
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import Run, stage1_parts
 from msw2.training.stages import compile_stage, fit_units
-from msw2.training.units import epoch_units, read_units
+from msw2.training.units import epoch_steps, read_units
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 
@@ -50,7 +50,7 @@ def _train_bvae(run: Run, store: Store, tracks: Sequence[str]) -> None:
     if config.output_bias:
         bvae.set_output_bias(parts.models[f"{first}_decoder"], units.sounding_share())
     vae = track_vae(parts, first)
-    steps = config.bvae_epochs * -(-epoch_units(run, store, tracks) // config.batch_size)
+    steps = config.bvae_epochs * epoch_steps(run, store, tracks)
     compile_stage(vae, build_optimizer(config, steps), parts, stage1_parts(first))
     resume = fit_units(run, store, vae, tracks, units, stage=stage, epochs=config.bvae_epochs)
     for part in stage1_parts(first):

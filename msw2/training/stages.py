@@ -59,12 +59,11 @@ def fit_units(
     Returns:
         What holds the checkpoint: to be finished when the weights are written.
     """
-    config, resume = run.config, resume_of(run, store, stage)
+    config, rows = run.config, epoch_units(run, store, tracks)
     validation = read_units(run, store, "validation", tracks)
-    rows = epoch_units(run, store, tracks)
-    fit(
-        model,
-        lambda first: pipeline.training_batches(
+
+    def batches(first):
+        return pipeline.training_batches(
             units,
             batch_size=config.batch_size,
             epoch_units=rows,
@@ -73,15 +72,10 @@ def fit_units(
             epochs=epochs,
             max_shift=config.transpose,
             mixed=config.mixed_bars,
-        ),
-        epochs=epochs,
-        steps=-(-rows // config.batch_size),
-        validation=pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None,
-        resume=resume,
-        label=stage,
-        callbacks=callbacks,
-    )
-    return resume
+        )
+
+    held_out = pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None
+    return _fit(run, store, model, batches, held_out, rows, stage=stage, epochs=epochs, callbacks=callbacks)
 
 
 def fit_arrays(
@@ -112,23 +106,43 @@ def fit_arrays(
     Returns:
         What holds the checkpoint: to be finished when the weights are written.
     """
-    config, resume = run.config, resume_of(run, store, stage)
+
+    def batches(first):
+        return _array_batches(run.config, *pairs, rows=rows, epochs=range(first, epochs))
+
+    return _fit(run, store, model, batches, validation, rows, stage=stage, epochs=epochs, callbacks=callbacks)
+
+
+def resume_of(run: Run, store: Store, stage: str) -> Resume:
+    """Returns what continues a stage after a kill, on the same store with the same config."""
+    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {digest(store)}")
+
+
+def _fit(  # noqa: PLR0917 - the two above alone call it
+    run: Run,
+    store: Store,
+    model: keras.Model,
+    batches,
+    validation,
+    rows: int,
+    *,
+    stage: str,
+    epochs: int,
+    callbacks,
+) -> Resume:
+    """Fits a compiled model to what `batches` returns from an epoch on, of `rows` rows an epoch."""
+    resume = resume_of(run, store, stage)
     fit(
         model,
-        lambda first: _array_batches(config, *pairs, rows=rows, epochs=range(first, epochs)),
+        batches,
         epochs=epochs,
-        steps=-(-rows // config.batch_size),
+        steps=-(-rows // run.config.batch_size),
         validation=validation,
         resume=resume,
         label=stage,
         callbacks=callbacks,
     )
     return resume
-
-
-def resume_of(run: Run, store: Store, stage: str) -> Resume:
-    """Returns what continues a stage after a kill, on the same store with the same config."""
-    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {digest(store)}")
 
 
 def _array_batches(

@@ -50,6 +50,6 @@ def epoch_units(run: Run, store: Store, tracks: Sequence[str]) -> int:
     return len(tracks) * (-(-config.epoch_bars // config.unit_bars) or there)
 
 
-def epoch_steps(run: Run, store: Store) -> int:
-    """Returns the steps of an epoch of a BVAE or a refiner of one track."""
-    return -(-epoch_units(run, store, TRACK_NAMES[:1]) // run.config.batch_size)
+def epoch_steps(run: Run, store: Store, tracks: Sequence[str] = TRACK_NAMES[:1]) -> int:
+    """Returns the steps of an epoch of a BVAE or a refiner of some tracks, or of any one."""
+    return -(-epoch_units(run, store, tracks) // run.config.batch_size)
