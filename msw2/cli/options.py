@@ -20,6 +20,8 @@ from msw2.training.sharing import take_over
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).
 BFLOAT16_SINCE = 8
+# Where Linux says what the CPU can, and how it names products of bfloat16 in tiles.
+CPU_FLAGS, TILES = pathlib.Path("/proc/cpuinfo"), "amx_bf16"
 
 
 USER_ERRORS = (RunError, SongError, StoreError)
@@ -30,7 +32,10 @@ def define_run() -> None:
     flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
     flags.DEFINE_integer("threads", 0, "CPU threads; 0: as many as there are cores.", lower_bound=0)
     flags.DEFINE_enum(
-        "precision", "auto", PRECISIONS, "auto: bfloat16 or float16 on a GPU, float32 on a CPU."
+        "precision",
+        "auto",
+        PRECISIONS,
+        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, and bfloat16 for refiners if it has tiles for that.",
     )
 
 
@@ -172,6 +177,18 @@ def set_up_device() -> None:
     if kind == "auto":
         kind = _best_precision()
     keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
+
+
+def refiner_policy() -> str | None:
+    """Returns the dtype policy of a refiner's hidden layers in training, where it is not that of `set_up_device`.
+
+    With `--precision=auto`, on a CPU that multiplies bfloat16 in tiles: that is twice as fast as float32 at the 1,536
+    rows of a refiner's batch. (At the 32 rows of a step of a recurrence it gains nothing.)
+    """
+    if flags.FLAGS.precision != "auto" or tf.config.list_physical_devices("GPU"):
+        return None
+    tiles = CPU_FLAGS.exists() and TILES in CPU_FLAGS.read_text(encoding="utf-8").split()
+    return "mixed_bfloat16" if tiles else None
 
 
 def _best_precision() -> str:

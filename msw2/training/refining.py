@@ -9,7 +9,7 @@ from msw2.data import pipeline
 from msw2.data.store import Store
 from msw2.models import bvae
 from msw2.models.layers import Sampling
-from msw2.models.refine import THRESHOLD
+from msw2.models.refine import THRESHOLD, set_hidden_policy
 from msw2.models.sandwich import Parts, build_parts, part_seed
 from msw2.music.tracks import track_index
 from msw2.training.annealing import SlopeAnnealing
@@ -23,10 +23,16 @@ from msw2.training.units import epoch_units, read_units
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
-def train_refiner(run: Run, store: Store, track: str) -> bool:
+def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | None = None) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
     Where `refine` is `none` there is nothing to train: a file without weights is written, and no history.
+
+    Args:
+        run: of stage 1 trained.
+        store: of the units.
+        track: name.
+        hidden_policy: dtype policy of the hidden layers "in notes" but the first; None: the global one.
 
     Returns:
         False if the refiner was trained already.
@@ -46,6 +52,8 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
     if config.refine == "none":
         run.save_weights(refiner, name)
         return True
+    if hidden_policy:
+        set_hidden_policy(refiner, hidden_policy)
     units = read_units(run, store, "train", [track])
     if config.transpose or config.mixed_bars or len(units) * config.unit_bars > MAX_MADE_BARS:
         model, annealing = refine_view(parts, track), [SlopeAnnealing(refiner)]

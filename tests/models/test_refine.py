@@ -5,7 +5,7 @@ import pytest
 
 from msw2.config import SMOKE
 from msw2.models.layers import ToLogits
-from msw2.models.refine import build_refiner
+from msw2.models.refine import build_refiner, set_hidden_policy
 
 CONFIG = dataclasses.replace(SMOKE, steps=8, beat_resolution=2, pitches=5, refine_residual=True)
 
@@ -46,6 +46,20 @@ def test_each_step_is_refined_by_itself(residual):
     difference = np.abs(np.asarray(refiner(signed)) - np.asarray(refiner(changed))).max(axis=-1)[0]
     assert difference[3] > 1e-3
     assert np.delete(difference, 3).max() < 1e-6
+
+
+def test_hidden_layers_under_a_policy_of_their_own():
+    full = build_refiner(dataclasses.replace(CONFIG, refine_residual=False), "bass")
+    half = build_refiner(dataclasses.replace(CONFIG, refine_residual=False), "bass")
+    half.set_weights(full.get_weights())
+    set_hidden_policy(half, "mixed_bfloat16")
+    dtypes = [layer.compute_dtype for layer in half.layers if layer.weights]
+    assert dtypes == ["float32", "bfloat16", "bfloat16", "bfloat16", "float32"]
+    assert {weight.dtype for weight in half.weights} == {"float32"}
+    signed = np.random.default_rng(3).uniform(-1, 1, (4, 8, 5)).astype(np.float32)
+    expected, found = np.asarray(full(signed)), np.asarray(half(signed))
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < 0.01  # bfloat16 has 8 bits
 
 
 NETWORKS = ("notes", "bars")
