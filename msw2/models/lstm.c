@@ -1,4 +1,5 @@
-/* An LSTM's recurrence over a whole sequence, forward and backward, and its projection of a pianoroll; on one thread.
+/* An LSTM's recurrence over a whole sequence, forward and backward, and its projection of a pianoroll; on one thread,
+ * but the rows of a batch know nothing of each other: threads may share them.
  *
  * Why not TensorFlow's operations: at 32 rows a step's product takes some 50 microseconds, and dispatching,
  * repacking the kernel for each product and passing over the gates five times take more than that. Here the
@@ -118,18 +119,19 @@ INLINE vec slope(vec g, int hard) {
     return choose((g > 0.0f) & (g < 1.0f), (vec){0} + 0.2f, (vec){0});
 }
 /* projected, gates: [steps][batch][4 x units]; kernel: [units][4 x units]; cells, hidden: [steps + 1][batch][units],
- * of which the first are set to zero. */
-int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int steps, int batch, int units, int hard) {
+ * of which the first are set to zero. All of it only for some rows of the batch, from first on. */
+int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard) {
     int width = 4 * units, panels = (width + PANEL - 1) / PANEL;
     float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * units);
     if (!packed) return 1;
     pack(kernel, units, width, width, 1, packed);
-    size_t state = (size_t)batch * units;
-    memset(cells, 0, sizeof(float) * state);
-    memset(hidden, 0, sizeof(float) * state);
+    size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
+    projected += 4 * skipped; gates += 4 * skipped; cells += skipped; hidden += skipped;
+    memset(cells, 0, sizeof(float) * own);
+    memset(hidden, 0, sizeof(float) * own);
     for (int t = 0; t < steps; t++, projected += 4 * state, gates += 4 * state, cells += state, hidden += state) {
-        product(hidden, packed, projected, gates, batch, units, width);
-        for (int b = 0; b < batch; b++) {
+        product(hidden, packed, projected, gates, rows, units, width);
+        for (int b = 0; b < rows; b++) {
             float *g = gates + (size_t)b * width;
             const float *before = cells + (size_t)b * units;
             float *after = cells + state + (size_t)b * units, *h = hidden + state + (size_t)b * units;
@@ -163,15 +165,16 @@ INLINE void cell_backward(float *dg, const float *g, const float *before, const 
     STORE(dc + j, e * f);
 }
 /* d_states: [steps][batch][units]; kernel, gates, cells as forward left them; d_projected like gates. */
-int backward(const float *d_states, const float *kernel, const float *gates, const float *cells, float *d_projected, int steps, int batch, int units, int hard) {
+int backward(const float *d_states, const float *kernel, const float *gates, const float *cells, float *d_projected, int first, int rows, int batch, int steps, int units, int hard) {
     int width = 4 * units, panels = (units + PANEL - 1) / PANEL;
-    size_t state = (size_t)batch * units;
+    size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
     float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * width);
-    float *d_hidden = calloc(state, sizeof(float)), *d_cell = calloc(state, sizeof(float));
+    float *d_hidden = calloc(own, sizeof(float)), *d_cell = calloc(own, sizeof(float));
     if (!packed || !d_hidden || !d_cell) { free(packed); free(d_hidden); free(d_cell); return 1; }
     pack(kernel, width, units, 1, width, packed);
+    d_states += skipped; gates += 4 * skipped; cells += skipped; d_projected += 4 * skipped;
     for (int t = steps - 1; t >= 0; t--) {
-        for (int b = 0; b < batch; b++) {
+        for (int b = 0; b < rows; b++) {
             size_t row = (size_t)t * state + (size_t)b * units;
             const float *g = gates + 4 * row, *before = cells + row, *after = cells + state + row, *ds = d_states + row;
             float *dg = d_projected + 4 * row, *dh = d_hidden + (size_t)b * units, *dc = d_cell + (size_t)b * units;
@@ -189,7 +192,7 @@ int backward(const float *d_states, const float *kernel, const float *gates, con
                 memcpy(dc + j, p[4], sizeof(float) * rest);
             }
         }
-        if (t) product(d_projected + 4 * (size_t)t * state, packed, 0, d_hidden, batch, width, units);
+        if (t) product(d_projected + 4 * (size_t)t * state, packed, 0, d_hidden, rows, width, units);
     }
     free(packed); free(d_hidden); free(d_cell);
     return 0;

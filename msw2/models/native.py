@@ -1,5 +1,6 @@
 """The compiled parts of an LSTM (`lstm.c`), where a C compiler was there when msw2 was installed."""
 
+import concurrent.futures
 import ctypes
 import functools
 import importlib.util
@@ -7,6 +8,7 @@ import importlib.util
 import numpy as np
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
+TILE = 8  # rows that are multiplied together: fewer cost as much
 
 
 @functools.cache
@@ -17,7 +19,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def forward(
-    projected: np.ndarray, kernel: np.ndarray, hard: bool
+    projected: np.ndarray, kernel: np.ndarray, hard: bool, *, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Runs a recurrence, float32 throughout.
 
@@ -25,6 +27,7 @@ def forward(
         projected: preactivations [step, batch, 4 x unit] but for the recurrent product, gates i-f-c-o.
         kernel: recurrent kernel [unit, 4 x unit].
         hard: whether gates are clip(x / 5 + 1 / 2, 0, 1), in place of sigmoids.
+        threads: that share the rows of the batch; they change no number.
 
     Returns:
         hidden and cell states [step + 1, batch, unit], both from zero, and gates [step, batch, 4 x unit].
@@ -35,12 +38,18 @@ def forward(
     steps, batch, width = projected.shape
     hidden, cells = (_empty(steps + 1, batch, width // 4) for _ in range(2))
     gates = _empty(steps, batch, width)
-    _call("forward", (projected, kernel, gates, cells, hidden), steps, batch, width // 4, hard)
+    _share(threads, "forward", (projected, kernel, gates, cells, hidden), batch, steps, width // 4, hard)
     return hidden, cells, gates
 
 
 def backward(
-    d_states: np.ndarray, kernel: np.ndarray, gates: np.ndarray, cells: np.ndarray, hard: bool
+    d_states: np.ndarray,
+    kernel: np.ndarray,
+    gates: np.ndarray,
+    cells: np.ndarray,
+    hard: bool,
+    *,
+    threads: int = 1,
 ) -> np.ndarray:
     """Returns the gradient by `projected` from that by the states [step, batch, unit], and what `forward` left.
 
@@ -49,7 +58,7 @@ def backward(
     """
     steps, batch, width = gates.shape
     d_projected = _empty(steps, batch, width)
-    _call("backward", (d_states, kernel, gates, cells, d_projected), steps, batch, width // 4, hard)
+    _share(threads, "backward", (d_states, kernel, gates, cells, d_projected), batch, steps, width // 4, hard)
     return d_projected
 
 
@@ -81,6 +90,23 @@ def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np
     d_kernel, d_bias = _empty(pitches, units), _empty(units)
     _call("project_backward", (pianoroll, d_projected, d_kernel, d_bias), steps * batch, pitches, units)
     return d_kernel, d_bias
+
+
+def _share(threads: int, name: str, arrays, batch: int, *numbers: int) -> None:
+    """Calls a function that takes which rows of the batch to work on, for all of them."""
+    arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # once for all threads
+    rows = TILE * max(1, -(-batch // (TILE * threads)))
+    *others, own = ((first, min(rows, batch - first)) for first in range(0, batch, rows))
+    # A thread that calls C lets the others run.
+    tasks = [_pool().submit(_call, name, arrays, *part, batch, *numbers) for part in others]
+    _call(name, arrays, *own, batch, *numbers)
+    for task in tasks:
+        task.result()
+
+
+@functools.cache
+def _pool() -> concurrent.futures.Executor:
+    return concurrent.futures.ThreadPoolExecutor(thread_name_prefix="lstm")
 
 
 def _call(name: str, arrays, *numbers: int) -> None:

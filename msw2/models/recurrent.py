@@ -14,6 +14,7 @@ Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies
 """
 
 import functools
+import os
 
 import keras
 import numpy as np
@@ -180,6 +181,13 @@ def _on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
+def _threads() -> int:
+    """Returns how many threads TensorFlow gives an operation."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+
+
 def _block_lstm(sequences, kernel, recurrent_kernel, bias):
     """One LSTM over [step, batch, feature], all steps in one operation; returns [step, batch, unit].
 
@@ -281,7 +289,8 @@ def _native_recurrence(hard: bool):
     def run(projected, kernel):
         steps, batch, width = projected.shape
         states = (None if steps is None else steps + 1, batch, width // 4)
-        forward, backward = (functools.partial(call, hard=hard) for call in (native.forward, native.backward))
+        how = {"hard": hard, "threads": _threads()}
+        forward, backward = (functools.partial(call, **how) for call in (native.forward, native.backward))
         hidden, cells, gates = _call(forward, projected, kernel, like=(states, states, projected.shape))
 
         def gradient(d_states):

@@ -54,6 +54,24 @@ def test_states_and_gradient_are_those_of_numpy(steps, batch, units, hard):
         np.testing.assert_allclose(found, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))
 
 
+@pytest.mark.parametrize("batch", [3, 8, 21, 32])
+def test_threads_share_the_rows_and_change_nothing(batch):
+    rng = np.random.default_rng(2)
+    projected, kernel, d_states = (
+        rng.normal(0, 1, shape).astype(np.float32) for shape in ((4, batch, 84), (21, 84), (4, batch, 21))
+    )
+
+    def states_and_gradient(threads):
+        hidden, cells, gates = native.forward(projected, kernel, False, threads=threads)
+        d_projected = native.backward(d_states, kernel, gates, cells, False, threads=threads)
+        return hidden, cells, gates, d_projected
+
+    alone = states_and_gradient(1)
+    for threads in (2, 3, 9):
+        for one, other in zip(alone, states_and_gradient(threads), strict=True):
+            assert np.array_equal(one, other)
+
+
 def test_gates_far_out_saturate_and_what_is_no_number_stays_none():
     projected = np.array([[[1e9, -1e9, -1e9, 1e9]], [[0.0, np.nan, 0.0, 0.0]]], np.float32)
     hidden, cells, gates = native.forward(projected, np.zeros((1, 4), np.float32), False)
