@@ -21,6 +21,7 @@
 #define ROWS 4
 #endif
 #define PANEL (2 * WIDTH)
+#define BLOCK 64
 typedef float vec __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 #define LOAD(p) (*(const vec *)(p))
@@ -53,12 +54,21 @@ INLINE vec vtanh(vec x) {
     return 1.0f - 2.0f / (e + 1.0f);
 }
 
-/* Packs b [k][n], whose strides are row and col, to [panel][k][PANEL]; the last panel is filled up with zeros. */
-static void pack(const float *b, int k, int n, int row, int col, float *out) {
-    for (int p = 0; p < n; p += PANEL)
-        for (int i = 0; i < k; i++)
-            for (int j = 0; j < PANEL; j++)
-                *out++ = p + j < n ? b[(size_t)i * row + (size_t)(p + j) * col] : 0.0f;
+/* Packs b [k][n] to [panel][k][PANEL]; the last panel is filled up with zeros. Stored is b, or b transposed: each is
+ * read along its rows. */
+static void pack(const float *b, int k, int n, int transposed, float *out) {
+    for (int p = 0; p < n; p += PANEL, out += (size_t)k * PANEL) {
+        int valid = n - p < PANEL ? n - p : PANEL;
+        if (valid < PANEL) memset(out, 0, sizeof(float) * k * PANEL);
+        if (transposed)
+            for (int from = 0; from < k; from += BLOCK) { /* of rows that stay in the cache until all are full */
+                int to = k - from < BLOCK ? k : from + BLOCK;
+                for (int j = 0; j < valid; j++)
+                    for (int i = from; i < to; i++) out[(size_t)i * PANEL + j] = b[(size_t)(p + j) * k + i];
+            }
+        else
+            for (int i = 0; i < k; i++) memcpy(out + (size_t)i * PANEL, b + (size_t)i * n + p, sizeof(float) * valid);
+    }
 }
 /* acc += a [rows][k] x one panel. All loops over rows are unrolled, so that acc stays in registers. */
 INLINE void block(int rows, const float *a, int k, const float *b, vec acc[][2]) {
@@ -124,7 +134,7 @@ int forward(const float *projected, const float *kernel, float *gates, float *ce
     int width = 4 * units, panels = (width + PANEL - 1) / PANEL;
     float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * units);
     if (!packed) return 1;
-    pack(kernel, units, width, width, 1, packed);
+    pack(kernel, units, width, 0, packed);
     size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
     projected += 4 * skipped; gates += 4 * skipped; cells += skipped; hidden += skipped;
     memset(cells, 0, sizeof(float) * own);
@@ -171,7 +181,7 @@ int backward(const float *d_states, const float *kernel, const float *gates, con
     float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * width);
     float *d_hidden = calloc(own, sizeof(float)), *d_cell = calloc(own, sizeof(float));
     if (!packed || !d_hidden || !d_cell) { free(packed); free(d_hidden); free(d_cell); return 1; }
-    pack(kernel, width, units, 1, width, packed);
+    pack(kernel, width, units, 1, packed);
     d_states += skipped; gates += 4 * skipped; cells += skipped; d_projected += 4 * skipped;
     for (int t = steps - 1; t >= 0; t--) {
         for (int b = 0; b < rows; b++) {
