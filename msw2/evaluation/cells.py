@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from msw2.evaluation.results import Estimate
 
 NONE = "n/a"
+WORDS = {"row", "metric", "track", "claim", "source", "quantity", "outcome"}  # columns that hold no numbers
 
 
 def text(estimate: Estimate, scale: float) -> str:
@@ -26,6 +27,5 @@ def italic(value: float, form: str = "g") -> str:
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Returns a Markdown table: words to the left, numbers to the right."""
-    words = sum(name in {"row", "metric", "track"} for name in header)
-    rule = ["---"] * words + ["---:"] * (len(header) - words)
+    rule = ["---" if name in WORDS else "---:" for name in header]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *lines))

@@ -5,7 +5,7 @@ import math
 
 from msw2.evaluation import distances
 from msw2.evaluation.experiments import Experiment, Quantity, Spread, estimate_of, interval
-from msw2.evaluation.results import ALL, GENERATED, MEAN, RESTORED, UNREFINED, Key
+from msw2.evaluation.results import ALL, GENERATED, MEAN, RESTORED, UNREFINED, Key, mean_of_known
 
 HOLDS, FAILS, UNKNOWN, NOT_RUN = "holds", "does not hold", "cannot be told", "not run"
 
@@ -164,7 +164,7 @@ def judge(comparison: Comparison, experiments: dict[str, list[Experiment]]) -> V
         outcome = HOLDS
     elif gain.mean + gain.half < 0:
         outcome = FAILS
-    return Verdict(outcome, _mean(left), _mean(right), gain)
+    return Verdict(outcome, mean_of_known(left), mean_of_known(right), gain)
 
 
 def together(verdicts: list[Verdict]) -> str:
@@ -183,8 +183,3 @@ def together(verdicts: list[Verdict]) -> str:
         if HOLDS not in outcomes
         else f"holds in {outcomes.count(HOLDS)} of {len(outcomes)}, rest open"
     )
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan

@@ -28,6 +28,7 @@ from msw2.evaluation.results import (
     RESTORED_TRAIN,
     UNREFINED,
     Key,
+    mean_of_known,
 )
 from msw2.music import table1 as printed
 from msw2.music.tracks import DRUMS, TRACK_NAMES
@@ -100,7 +101,7 @@ def _claims(base: str, runs: Runs) -> list[str]:
         summary.append([str(number), claim.text, claim.source, f"**{together(verdicts)}**"])
         details += _details(number, claim, verdicts)
     return [
-        table(["row", "claim", "source", "outcome"], summary).replace("---:", "---"),
+        table(["row", "claim", "source", "outcome"], summary),
         table(["row", "first", "second", "quantity", "first", "second", "gain", "outcome"], details),
     ]
 
@@ -167,8 +168,7 @@ def _correct(runs: Runs, recipes: list[str]) -> str:
                     ).mean
                     for track in measure.columns
                 ]
-                known = [value for value in found if not math.isnan(value)]
-                cells.append(_number(sum(known) / len(known)) if known else "n/a")
+                cells.append(_number(mean_of_known(found)))
             lines.append([f"{row}, `{recipe}`", *cells])
     return table(["row", *(measure.title for measure in CORRECT)], lines)
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from msw2.evaluation.measures import CORRECT
-from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key
+from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key, mean_of_known
 from msw2.music.metrics import Ratio
 from msw2.music.tracks import TRACK_NAMES
 
@@ -247,8 +247,8 @@ def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, flo
             area = overlapping_area(_values(real[name], column), _values(other[name], column), seed=seed)
             found[Key(row, f"OA_{measure.name}", "correct", track)] = area
             columns[track].append(area)
-    means = {track: _mean(areas) for track, areas in columns.items()}
-    means[MEAN] = _mean(list(means.values()))
+    means = {track: mean_of_known(areas) for track, areas in columns.items()}
+    means[MEAN] = mean_of_known(means.values())
     return {Key(row, "OA", "correct", track): mean for track, mean in means.items()} | found
 
 
@@ -256,8 +256,3 @@ def _values(ratio: Ratio, column: int) -> np.ndarray:
     """The metric of every phrase that has a value, float64 [phrase]."""
     above, below = ratio.numerator[:, column], ratio.denominator[:, column]
     return above[below > 0] / below[below > 0]
-
-
-def _mean(numbers: list[float]) -> float:
-    known = [number for number in numbers if not np.isnan(number)]
-    return float(np.mean(known)) if known else np.nan

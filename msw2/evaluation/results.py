@@ -1,7 +1,9 @@
 """The results of an evaluation: estimates by row, metric, definition and track."""
 
 import dataclasses
+import math
 import typing
+from collections.abc import Iterable
 
 DATASET = "dataset"  # the row that all others are compared with
 UNREFINED = "MSG1"  # generated, the BVAEs having the last word
@@ -48,3 +50,9 @@ class Evaluation:
     seed: int
     resamples: int
     searched: tuple[int, int] | None = None
+
+
+def mean_of_known(values: Iterable[float]) -> float:
+    """Returns the mean of those values that are not NaN; NaN if there are none."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

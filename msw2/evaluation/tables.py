@@ -5,15 +5,23 @@ from collections.abc import Sequence
 from msw2.evaluation import distances, quality_tables
 from msw2.evaluation.cells import NONE, italic, table, text
 from msw2.evaluation.measures import COLLAPSE, CORRECT, TABLE1, TONAL_DISTANCE, Measure
-from msw2.evaluation.results import ALL, DATASET, MEAN, RESTORED, RESTORED_TRAIN, Evaluation
+from msw2.evaluation.results import (
+    ALL,
+    DATASET,
+    GENERATED,
+    MEAN,
+    RESTORED,
+    RESTORED_TRAIN,
+    UNREFINED,
+    Evaluation,
+)
 from msw2.music import table1
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 _DESCRIPTIONS = {
-    "dataset": "dataset",
-    "MSG1": "MSG1, generate without refine",
-    "MSG2": "MSG2, generate",
-    "MSR": "MSR, restore",
+    UNREFINED: f"{UNREFINED}, generate without refine",
+    GENERATED: f"{GENERATED}, generate",
+    RESTORED: f"{RESTORED}, restore",
 }
 
 

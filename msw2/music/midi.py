@@ -13,6 +13,7 @@ import numpy as np
 import symusic
 
 from msw2.music import notes
+from msw2.music.files import replacing
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.tracks import DRUMS, TRACKS, family_of
 
@@ -109,7 +110,8 @@ def write_song(path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo
             np.full(len(pitches), VELOCITY, np.int8),
         )
         score.tracks.append(written)
-    _write_whole(pathlib.Path(path), score.dumps_midi())
+    with replacing(path) as temporary:
+        temporary.write_bytes(score.dumps_midi())
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int) -> bytes:
@@ -208,13 +210,3 @@ def _check_writable(pianoroll: np.ndarray, grid: Grid, tempo: float) -> None:
         raise ValueError(f"pianoroll of {len(pianoroll) // grid.steps} bars is longer than {MAX_BARS}")
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
         raise ValueError(f"tempo {tempo} is not in {MIN_TEMPO:g}..{MAX_TEMPO:g} beats per minute")
-
-
-def _write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside it and renames it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
