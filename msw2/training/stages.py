@@ -15,6 +15,8 @@ from msw2.training.fit import Resume, fit
 from msw2.training.runs import Run
 from msw2.training.units import epoch_units, read_units
 
+VALIDATION_BATCH = 256  # rows at a time: a loss needs no small batches
+
 
 def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None, metrics=None) -> None:
     """Sets which parts a stage trains, and compiles: Keras ignores, silently, a flag set after compiling.
@@ -74,7 +76,9 @@ def fit_units(
             mixed=config.mixed_bars,
         )
 
-    held_out = pipeline.evaluation_batches(validation, batch_size=256) if len(validation) else None
+    held_out = None
+    if len(validation):
+        held_out = pipeline.evaluation_batches(validation, batch_size=VALIDATION_BATCH)
     return _fit(run, store, model, batches, held_out, rows, stage=stage, epochs=epochs, callbacks=callbacks)
 
 
@@ -110,7 +114,10 @@ def fit_arrays(
     def batches(first):
         return _array_batches(run.config, *pairs, rows=rows, epochs=range(first, epochs))
 
-    return _fit(run, store, model, batches, validation, rows, stage=stage, epochs=epochs, callbacks=callbacks)
+    held_out = None
+    if validation is not None:
+        held_out = tf.data.Dataset.from_tensor_slices(validation).batch(VALIDATION_BATCH)
+    return _fit(run, store, model, batches, held_out, rows, stage=stage, epochs=epochs, callbacks=callbacks)
 
 
 def resume_of(run: Run, store: Store, stage: str) -> Resume:
@@ -123,7 +130,7 @@ def _fit(  # noqa: PLR0917 - the two above alone call it
     store: Store,
     model: keras.Model,
     batches,
-    validation,
+    held_out,
     rows: int,
     *,
     stage: str,
@@ -137,7 +144,7 @@ def _fit(  # noqa: PLR0917 - the two above alone call it
         batches,
         epochs=epochs,
         steps=-(-rows // run.config.batch_size),
-        validation=validation,
+        validation=held_out,
         resume=resume,
         label=stage,
         callbacks=callbacks,
