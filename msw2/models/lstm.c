@@ -140,7 +140,8 @@ int forward(const float *projected, const float *kernel, float *gates, float *ce
     memset(cells, 0, sizeof(float) * own);
     memset(hidden, 0, sizeof(float) * own);
     for (int t = 0; t < steps; t++, projected += 4 * state, gates += 4 * state, cells += state, hidden += state) {
-        product(hidden, packed, projected, gates, rows, units, width);
+        if (t) product(hidden, packed, projected, gates, rows, units, width);
+        else memcpy(gates, projected, sizeof(float) * 4 * own); /* from states of zero */
         for (int b = 0; b < rows; b++) {
             float *g = gates + (size_t)b * width;
             const float *before = cells + (size_t)b * units;

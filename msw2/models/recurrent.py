@@ -239,12 +239,14 @@ def _kernel_gradient(hidden, d_projected):
     """Returns the gradient by the recurrent kernel: one product over all steps and rows, not one a step.
 
     Args:
-        hidden: state before each step, [step, batch, unit].
+        hidden: states [step + 1, batch, unit], from the one before the first step, which is zero.
         d_projected: gradient by the preactivations, [step, batch, 4 x unit].
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    rows, d_rows = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (hidden, d_projected))
+    # A state of zero adds nothing, and of an LSTM over five tracks it is a fifth.
+    pair = (hidden[1:-1], d_projected[1:])
+    rows, d_rows = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in pair)
     return tf.matmul(rows, d_rows, transpose_a=True)
 
 
@@ -295,7 +297,7 @@ def _native_recurrence(hard: bool):
 
         def gradient(d_states):
             (d_projected,) = _call(backward, d_states, kernel, gates, cells, like=(projected.shape,))
-            return d_projected, _kernel_gradient(hidden[:-1], d_projected)
+            return d_projected, _kernel_gradient(hidden, d_projected)
 
         return hidden[1:], gradient
 
@@ -367,7 +369,7 @@ def _recurrence(kind):
                 d_hidden = tf.matmul(d_gates, transposed)
                 d_projected.append(d_gates)
             d_projected = tf.stack(d_projected[::-1])
-            return d_projected, _kernel_gradient(tf.stack(hidden[:-1]), d_projected)
+            return d_projected, _kernel_gradient(tf.stack(hidden), d_projected)
 
         return tf.stack(hidden[1:]), gradient
 
