@@ -9,6 +9,7 @@ import numpy as np
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
 TILE = 8  # rows that are multiplied together: fewer cost as much
+WORTH = 1e8  # operations for which another thread is worth waking: a millisecond
 
 
 @functools.cache
@@ -93,8 +94,10 @@ def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np
 
 
 def _share(threads: int, name: str, arrays, batch: int, *numbers: int) -> None:
-    """Calls a function that takes which rows of the batch to work on, for all of them."""
+    """Calls a function of steps, units, ... that takes which rows of the batch to work on, for all of them."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # once for all threads
+    steps, units, *_ = numbers
+    threads = min(threads, 1 + int(8 * steps * batch * units**2 / WORTH))
     rows = TILE * max(1, -(-batch // (TILE * threads)))
     *others, own = ((first, min(rows, batch - first)) for first in range(0, batch, rows))
     # A thread that calls C lets the others run.

@@ -55,7 +55,10 @@ def test_states_and_gradient_are_those_of_numpy(steps, batch, units, hard):
 
 
 @pytest.mark.parametrize("batch", [3, 8, 21, 32])
-def test_threads_share_the_rows_and_change_nothing(batch):
+def test_threads_share_the_rows_and_change_nothing(monkeypatch, batch):
+    monkeypatch.setattr(native, "WORTH", 1.0)
+    parts, call = [], native._call
+    monkeypatch.setattr(native, "_call", lambda name, *rest: parts.append(rest[1:3]) or call(name, *rest))
     rng = np.random.default_rng(2)
     projected, kernel, d_states = (
         rng.normal(0, 1, shape).astype(np.float32) for shape in ((4, batch, 84), (21, 84), (4, batch, 21))
@@ -70,6 +73,24 @@ def test_threads_share_the_rows_and_change_nothing(batch):
     for threads in (2, 3, 9):
         for one, other in zip(alone, states_and_gradient(threads), strict=True):
             assert np.array_equal(one, other)
+    assert set(parts[-4:]) == {
+        (first, min(8, batch - first)) for first in range(0, batch, 8)
+    }  # of nine threads
+
+
+def test_little_work_stays_with_one_thread(monkeypatch):
+    parts = []
+    monkeypatch.setattr(native, "_call", lambda name, arrays, *numbers: parts.append(numbers))
+    for steps, units in ((5, 128), (48, 128), (5, 512)):
+        kernel = np.zeros((units, 4 * units), np.float32)
+        native.forward(np.zeros((steps, 32, 4 * units), np.float32), kernel, True, threads=2)
+    assert sorted(parts) == [
+        (0, 16, 32, 5, 512, True),
+        (0, 16, 32, 48, 128, True),
+        (0, 32, 32, 5, 128, True),
+        (16, 16, 32, 5, 512, True),
+        (16, 16, 32, 48, 128, True),
+    ]
 
 
 def test_gates_far_out_saturate_and_what_is_no_number_stays_none():
