@@ -87,7 +87,7 @@ def write_song(path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo
     microseconds a beat. The same input gives the same bytes; the file appears whole or not at all.
 
     Args:
-        path: where to write.
+        path: where to write; missing folders are made.
         pianoroll: bool [step, pitch, track], at least one whole bar.
         grid: the grid of the pianoroll.
         tempo: beats per minute, 10..1000.

@@ -40,5 +40,6 @@ def test_an_answer_becomes_a_song(command, asked, tmp_path, capsys):
 
 
 def test_a_song_that_cannot_be_written_is_one_sentence(command, asked, tmp_path):
-    with pytest.raises(OptionError, match=r"none/song.mid cannot be written: No such file or directory"):
-        command(request, f"--out={tmp_path / 'none' / 'song.mid'}")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OptionError, match=r"file/none/song.mid cannot be written: Not a directory"):
+        command(request, f"--out={tmp_path / 'file' / 'none' / 'song.mid'}")
