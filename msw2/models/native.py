@@ -99,10 +99,11 @@ def _share(threads: int, name: str, arrays, batch: int, *numbers: int) -> None:
     steps, units, *_ = numbers
     threads = min(threads, 1 + int(8 * steps * batch * units**2 / WORTH))
     rows = TILE * max(1, -(-batch // (TILE * threads)))
-    *others, own = ((first, min(rows, batch - first)) for first in range(0, batch, rows))
+    parts = [(first, min(rows, batch - first)) for first in range(0, batch, rows)]
     # A thread that calls C lets the others run.
-    tasks = [_pool().submit(_call, name, arrays, *part, batch, *numbers) for part in others]
-    _call(name, arrays, *own, batch, *numbers)
+    tasks = [_pool().submit(_call, name, arrays, *part, batch, *numbers) for part in parts[1:]]
+    for part in parts[:1]:  # there is none of an empty batch
+        _call(name, arrays, *part, batch, *numbers)
     for task in tasks:
         task.result()
 

@@ -9,7 +9,6 @@ from msw2.models.recurrent import GATES
 from msw2.models.residual import EPSILON, MOMENTUM, ResidualUnit
 
 HIDDEN = (512, 512, 256, 256)  # released
-HIDDEN_NAME = "dense_"
 UNITS = 7  # released
 THRESHOLD = 0.5  # Section V.B: a cell is on where the refiner says so at least as likely as not
 
@@ -53,8 +52,8 @@ def set_hidden_policy(refiner: keras.Model, policy: str) -> None:
         refiner: not compiled yet.
         policy: of Keras; with a `mixed_` one the weights stay float32.
     """
-    hidden = [layer for layer in refiner.layers if layer.name.startswith(HIDDEN_NAME)]
-    for layer in hidden[1:]:
+    dense = [layer for layer in refiner.layers if isinstance(layer, keras.layers.Dense)]
+    for layer in dense[1:-1]:
         layer.dtype_policy = policy
 
 
@@ -62,7 +61,7 @@ def _notes(config: Config, bar):
     """The final network, "in notes" (Section V.B): multi-label classification of each step by itself."""
     features = bar
     for index, units in enumerate(HIDDEN):
-        features = keras.layers.Dense(units, activation="relu", name=f"{HIDDEN_NAME}{index}")(features)
+        features = keras.layers.Dense(units, activation="relu", name=f"dense_{index}")(features)
     start = "zeros" if config.refine_residual else "glorot_uniform"
     output = keras.layers.Dense(config.pitches, dtype="float32", kernel_initializer=start, name="output")
     return output(features)

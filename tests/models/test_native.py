@@ -78,6 +78,13 @@ def test_threads_share_the_rows_and_change_nothing(monkeypatch, batch):
     }  # of nine threads
 
 
+def test_an_empty_batch_has_empty_states():
+    projected, kernel = np.zeros((4, 0, 20), np.float32), np.zeros((5, 20), np.float32)
+    hidden, cells, gates = native.forward(projected, kernel, False)
+    assert hidden.shape == cells.shape == (5, 0, 5)
+    assert native.backward(hidden[1:], kernel, gates, cells, False).shape == (4, 0, 20)
+
+
 def test_little_work_stays_with_one_thread(monkeypatch):
     parts = []
     monkeypatch.setattr(native, "_call", lambda name, arrays, *numbers: parts.append(numbers))
