@@ -10,6 +10,7 @@ from absl import flags
 from msw2.cli.launch import OptionError
 from msw2.config import CHOICES, PRESETS, Config, preset
 from msw2.data.store import Store, StoreError
+from msw2.models import native
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.binding import check_fit, check_grid
@@ -35,7 +36,8 @@ def define_run() -> None:
         "precision",
         "auto",
         PRECISIONS,
-        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, and bfloat16 for refiners if it has tiles for that.",
+        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but if it has tiles of bfloat16 these for refiners, and "
+        "three of these for a product of float32. float32: nothing else.",
     )
 
 
@@ -176,6 +178,7 @@ def set_up_device() -> None:
     kind = values.precision
     if kind == "auto":
         kind = _best_precision()
+    native.use_tiles(values.precision != "float32")
     keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
 
 
@@ -183,7 +186,7 @@ def refiner_policy() -> str | None:
     """Returns the dtype policy of a refiner's hidden layers in training, where it is not that of `set_up_device`.
 
     With `--precision=auto`, on a CPU that multiplies bfloat16 in tiles: that is twice as fast as float32 at the 1,536
-    rows of a refiner's batch. (At the 32 rows of a step of a recurrence it gains nothing.)
+    rows of a refiner's batch.
     """
     if flags.FLAGS.precision != "auto" or tf.config.list_physical_devices("GPU"):
         return None

@@ -6,27 +6,13 @@
  * kernel is packed once a sequence, and the gates are computed while they are in the cache.
  *
  * Gates are in Keras's order i-f-c-o. Arrays are contiguous float32. All functions return 0, or 1 if there was
- * no memory. GCC's vector extensions: eight lanes, or sixteen with AVX-512.
+ * no memory.
  */
+#include "matrix.h"
+
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __AVX512F__
-#define WIDTH 16
-#define ROWS 8
-#else
-#define WIDTH 8
-#define ROWS 4
-#endif
-#define PANEL (2 * WIDTH)
-#define BLOCK 64
-typedef float vec __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
-#define LOAD(p) (*(const vec *)(p))
-#define STORE(p, v) (*(vec *)(p) = (v))
-#define INLINE static inline __attribute__((always_inline))
 
 /* exp(x) = 2^n * exp(r), |r| <= ln 2 / 2, by a polynomial; for |x| <= 80. */
 INLINE vec vexp(vec x) {
@@ -54,63 +40,6 @@ INLINE vec vtanh(vec x) {
     return 1.0f - 2.0f / (e + 1.0f);
 }
 
-/* Packs b [k][n] to [panel][k][PANEL]; the last panel is filled up with zeros. Stored is b, or b transposed: each is
- * read along its rows. */
-static void pack(const float *b, int k, int n, int transposed, float *out) {
-    for (int p = 0; p < n; p += PANEL, out += (size_t)k * PANEL) {
-        int valid = n - p < PANEL ? n - p : PANEL;
-        if (valid < PANEL) memset(out, 0, sizeof(float) * k * PANEL);
-        if (transposed)
-            for (int from = 0; from < k; from += BLOCK) { /* of rows that stay in the cache until all are full */
-                int to = k - from < BLOCK ? k : from + BLOCK;
-                for (int j = 0; j < valid; j++)
-                    for (int i = from; i < to; i++) out[(size_t)i * PANEL + j] = b[(size_t)(p + j) * k + i];
-            }
-        else
-            for (int i = 0; i < k; i++) memcpy(out + (size_t)i * PANEL, b + (size_t)i * n + p, sizeof(float) * valid);
-    }
-}
-/* acc += a [rows][k] x one panel. All loops over rows are unrolled, so that acc stays in registers. */
-INLINE void block(int rows, const float *a, int k, const float *b, vec acc[][2]) {
-    for (int i = 0; i < k; i++, b += PANEL) {
-        vec b0 = LOAD(b), b1 = LOAD(b + WIDTH);
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            float s = a[(size_t)r * k + i];
-            acc[r][0] += s * b0;
-            acc[r][1] += s * b1;
-        }
-    }
-}
-/* A tile of c, [rows][valid] of it, of what block gives plus add (or nothing). */
-INLINE void tile(int rows, const float *a, int k, const float *b, const float *add, float *c, int n, int valid) {
-    vec acc[ROWS][2];
-    float edge[PANEL];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) acc[r][0] = acc[r][1] = (vec){0};
-    block(rows, a, k, b, acc);
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        if (valid == PANEL) {
-            if (add) { acc[r][0] += LOAD(add + (size_t)r * n); acc[r][1] += LOAD(add + (size_t)r * n + WIDTH); }
-            STORE(c + (size_t)r * n, acc[r][0]);
-            STORE(c + (size_t)r * n + WIDTH, acc[r][1]);
-        } else {
-            STORE(edge, acc[r][0]); STORE(edge + WIDTH, acc[r][1]);
-            for (int j = 0; j < valid; j++) c[(size_t)r * n + j] = edge[j] + (add ? add[(size_t)r * n + j] : 0.0f);
-        }
-    }
-}
-/* c [m][n] = a [m][k] x what was packed, plus add [m][n] (or nothing). */
-static void product(const float *a, const float *packed, const float *add, float *c, int m, int k, int n) {
-    for (int p = 0; p < n; p += PANEL, packed += (size_t)k * PANEL) {
-        int valid = n - p < PANEL ? n - p : PANEL, i = 0;
-        for (; i + ROWS <= m; i += ROWS)
-            tile(ROWS, a + (size_t)i * k, k, packed, add ? add + (size_t)i * n + p : 0, c + (size_t)i * n + p, n, valid);
-        for (; i < m; i++)
-            tile(1, a + (size_t)i * k, k, packed, add ? add + (size_t)i * n + p : 0, c + (size_t)i * n + p, n, valid);
-    }
-}
 INLINE vec gate(vec x, int hard) {
     if (hard) return clampv(0.2f * x + 0.5f, 0.0f, 1.0f);
     return 0.5f * vtanh(0.5f * x) + 0.5f;
@@ -131,16 +60,15 @@ INLINE vec slope(vec g, int hard) {
 /* projected, gates: [steps][batch][4 x units]; kernel: [units][4 x units]; cells, hidden: [steps + 1][batch][units],
  * of which the first are set to zero. All of it only for some rows of the batch, from first on. */
 int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard) {
-    int width = 4 * units, panels = (width + PANEL - 1) / PANEL;
-    float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * units);
-    if (!packed) return 1;
-    pack(kernel, units, width, 0, packed);
+    int width = 4 * units;
+    factor packed;
+    if (factor_pack(&packed, kernel, units, width, 0, rows)) return 1;
     size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
     projected += 4 * skipped; gates += 4 * skipped; cells += skipped; hidden += skipped;
     memset(cells, 0, sizeof(float) * own);
     memset(hidden, 0, sizeof(float) * own);
     for (int t = 0; t < steps; t++, projected += 4 * state, gates += 4 * state, cells += state, hidden += state) {
-        if (t) product(hidden, packed, projected, gates, rows, units, width);
+        if (t) factor_multiply(&packed, hidden, projected, gates, rows);
         else memcpy(gates, projected, sizeof(float) * 4 * own); /* from states of zero */
         for (int b = 0; b < rows; b++) {
             float *g = gates + (size_t)b * width;
@@ -161,7 +89,7 @@ int forward(const float *projected, const float *kernel, float *gates, float *ce
             }
         }
     }
-    free(packed);
+    factor_free(&packed);
     return 0;
 }
 /* The gradient of the same; dg, u apart, from the gates, ug apart. */
@@ -177,14 +105,14 @@ INLINE void cell_backward(float *dg, const float *g, const float *before, const 
 }
 /* d_states: [steps][batch][units]; kernel, gates, cells as forward left them; d_projected like gates. */
 int backward(const float *d_states, const float *kernel, const float *gates, const float *cells, float *d_projected, int first, int rows, int batch, int steps, int units, int hard) {
-    int width = 4 * units, panels = (units + PANEL - 1) / PANEL;
+    int width = 4 * units;
     size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
-    float *packed = aligned_alloc(64, sizeof(float) * (size_t)panels * PANEL * width);
+    factor packed;
+    if (factor_pack(&packed, kernel, width, units, 1, rows)) return 1;
     float *d_hidden = calloc(own, sizeof(float)), *d_cell = calloc(own, sizeof(float));
-    if (!packed || !d_hidden || !d_cell) { free(packed); free(d_hidden); free(d_cell); return 1; }
-    pack(kernel, width, units, 1, packed);
+    int failed = !d_hidden || !d_cell;
     d_states += skipped; gates += 4 * skipped; cells += skipped; d_projected += 4 * skipped;
-    for (int t = steps - 1; t >= 0; t--) {
+    for (int t = steps - 1; t >= 0 && !failed; t--) {
         for (int b = 0; b < rows; b++) {
             size_t row = (size_t)t * state + (size_t)b * units;
             const float *g = gates + 4 * row, *before = cells + row, *after = cells + state + row, *ds = d_states + row;
@@ -203,10 +131,10 @@ int backward(const float *d_states, const float *kernel, const float *gates, con
                 memcpy(dc + j, p[4], sizeof(float) * rest);
             }
         }
-        if (t) product(d_projected + 4 * (size_t)t * state, packed, 0, d_hidden, rows, width, units);
+        if (t) factor_multiply(&packed, d_projected + 4 * (size_t)t * state, 0, d_hidden, rows);
     }
-    free(packed); free(d_hidden); free(d_cell);
-    return 0;
+    factor_free(&packed); free(d_hidden); free(d_cell);
+    return failed;
 }
 
 /* Which of a row's features are not -1, and by how much; returns how many. */

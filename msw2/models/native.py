@@ -1,4 +1,4 @@
-"""The compiled parts of an LSTM (`lstm.c`), where a C compiler was there when msw2 was installed."""
+"""The compiled parts of an LSTM (`lstm.c`, `matrix.c`), where a C compiler was there when msw2 was installed."""
 
 import concurrent.futures
 import ctypes
@@ -8,7 +8,7 @@ import importlib.util
 import numpy as np
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
-TILE = 8  # rows that are multiplied together: fewer cost as much
+TILE = 16  # rows that are multiplied together: fewer cost as much
 WORTH = 1e8  # operations for which another thread is worth waking: a millisecond
 
 
@@ -16,7 +16,25 @@ WORTH = 1e8  # operations for which another thread is worth waking: a millisecon
 def library() -> ctypes.CDLL | None:
     """Returns the compiled functions, or None if there are none."""
     found = importlib.util.find_spec("msw2.models._lstm")
-    return ctypes.CDLL(found.origin) if found and found.origin else None
+    if not found or not found.origin:
+        return None
+    compiled = ctypes.CDLL(found.origin)
+    compiled.use_tiles(True)
+    return compiled
+
+
+def use_tiles(wanted: bool) -> bool:
+    """Says whether float32 products may be made of three of bfloat16 from now on, and returns whether they are.
+
+    They are at first, where the CPU multiplies bfloat16 in tiles (AMX): several times as fast, and right to some
+    1e-6 of the sizes of what is added up, where float32 is to some 1e-7. See `matrix.c`.
+    """
+    return bool(library() and library().use_tiles(wanted))
+
+
+def has_tiles() -> bool:
+    """Returns whether products are made in tiles."""
+    return bool(library() and library().in_tiles())
 
 
 def forward(
@@ -39,7 +57,8 @@ def forward(
     steps, batch, width = projected.shape
     hidden, cells = (_empty(steps + 1, batch, width // 4) for _ in range(2))
     gates = _empty(steps, batch, width)
-    _share(threads, "forward", (projected, kernel, gates, cells, hidden), batch, steps, width // 4, hard)
+    arrays, sizes = (projected, kernel, gates, cells, hidden), (batch, steps, width // 4)
+    _share(threads, 2 * projected.size * (width // 4), "forward", arrays, *sizes, hard)
     return hidden, cells, gates
 
 
@@ -59,8 +78,25 @@ def backward(
     """
     steps, batch, width = gates.shape
     d_projected = _empty(steps, batch, width)
-    _share(threads, "backward", (d_states, kernel, gates, cells, d_projected), batch, steps, width // 4, hard)
+    arrays, sizes = (d_states, kernel, gates, cells, d_projected), (batch, steps, width // 4)
+    _share(threads, 2 * gates.size * (width // 4), "backward", arrays, *sizes, hard)
     return d_projected
+
+
+def product(
+    left: np.ndarray, right: np.ndarray, *, transposed: tuple[bool, bool] = (False, False), threads: int = 1
+) -> np.ndarray:
+    """Returns the product of two matrices, each of them transposed or not, where there are tiles for it.
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    rows, inner = left.shape[::-1] if transposed[0] else left.shape
+    columns = right.shape[0 if transposed[1] else 1]
+    made = _empty(rows, columns)
+    arrays = (left, right, made)
+    _share(threads, 2 * rows * inner * columns, "product", arrays, rows, inner, columns, *transposed)
+    return made
 
 
 def project(pianoroll: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -93,17 +129,16 @@ def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np
     return d_kernel, d_bias
 
 
-def _share(threads: int, name: str, arrays, batch: int, *numbers: int) -> None:
-    """Calls a function of steps, units, ... that takes which rows of the batch to work on, for all of them."""
+def _share(threads: int, work: float, name: str, arrays, rows: int, *numbers: int) -> None:
+    """Calls a function that takes which of the rows to work on, for all of them, which are so many operations."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # once for all threads
-    steps, units, *_ = numbers
-    threads = min(threads, 1 + int(8 * steps * batch * units**2 / WORTH))
-    rows = TILE * max(1, -(-batch // (TILE * threads)))
-    parts = [(first, min(rows, batch - first)) for first in range(0, batch, rows)]
+    threads = min(threads, 1 + int(work / WORTH))
+    share = TILE * max(1, -(-rows // (TILE * threads)))
+    parts = [(first, min(share, rows - first)) for first in range(0, rows, share)]
     # A thread that calls C lets the others run.
-    tasks = [_pool().submit(_call, name, arrays, *part, batch, *numbers) for part in parts[1:]]
+    tasks = [_pool().submit(_call, name, arrays, *part, rows, *numbers) for part in parts[1:]]
     for part in parts[:1]:  # there is none of an empty batch
-        _call(name, arrays, *part, batch, *numbers)
+        _call(name, arrays, *part, rows, *numbers)
     for task in tasks:
         task.result()
 
@@ -117,7 +152,7 @@ def _call(name: str, arrays, *numbers: int) -> None:
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # results are so already
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
     if getattr(library(), name)(*pointers, *(ctypes.c_int(number) for number in numbers)):
-        raise MemoryError(f"no memory for {name} of an LSTM, sizes {', '.join(map(str, numbers))}")
+        raise MemoryError(f"no memory for {name}, sizes {', '.join(map(str, numbers))}")
 
 
 def _empty(*shape: int) -> np.ndarray:

@@ -14,6 +14,7 @@ Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies
 """
 
 import functools
+import math
 import os
 
 import keras
@@ -27,6 +28,9 @@ def released_hard_sigmoid(x):
     """Keras 2.1.6's hard sigmoid, clip(0.2 x + 0.5, 0, 1); Keras 3's own has slope 1/6."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
+
+BATCH = 32  # rows that a step of training has, nearly always
+WORTH = 5e7  # operations of a product that are worth calling a function for: half a millisecond
 
 GATES = {"sigmoid": "sigmoid", "hard_sigmoid": released_hard_sigmoid}
 
@@ -94,6 +98,8 @@ class LSTM(keras.layers.LSTM):
 
     def _project(self, sequences, kernel, bias):
         """Maps what a step reads, [step, batch, feature], to preactivations [step, batch, 4 x unit]."""
+        if _in_tiles(sequences.shape[0], kernel.shape):
+            return _rows_product(sequences, kernel) + bias
         return ops.tensordot(sequences, kernel, 1) + bias
 
     def _output(self, hidden):
@@ -245,9 +251,38 @@ def _kernel_gradient(hidden, d_projected):
     import tensorflow as tf  # noqa: PLC0415
 
     # A state of zero adds nothing, and of an LSTM over five tracks it is a fifth.
-    pair = (hidden[1:-1], d_projected[1:])
-    rows, d_rows = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in pair)
-    return tf.matmul(rows, d_rows, transpose_a=True)
+    pair = [tf.reshape(each, [-1, each.shape[-1]]) for each in (hidden[1:-1], d_projected[1:])]
+    if _in_tiles(d_projected.shape[0], (hidden.shape[-1], d_projected.shape[-1])):
+        return _product(*pair, transposed=(True, False))
+    return tf.matmul(*pair, transpose_a=True)
+
+
+def _in_tiles(steps: int | None, kernel: tuple[int, int]) -> bool:
+    """Returns whether products of all steps of a batch by a kernel of a shape are to be made by `native`."""
+    enough = steps is None or 2 * steps * BATCH * math.prod(kernel) >= WORTH
+    return enough and native.has_tiles()
+
+
+def _product(left, right, transposed):
+    """Returns the product of two matrices, each of them transposed or not, by `native`, without a gradient."""
+    like = left.shape[1 if transposed[0] else 0], right.shape[0 if transposed[1] else 1]
+    function = functools.partial(native.product, transposed=transposed, threads=_threads())
+    return _call(function, left, right, like=(like,))[0]
+
+
+def _rows_product(sequences, kernel):
+    """Multiplies [..., feature] by a kernel [feature, unit], by `native`, with its gradient."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    @tf.custom_gradient
+    def run(rows, kernel):
+        def gradient(d_product):
+            return _product(d_product, kernel, (False, True)), _product(rows, d_product, (True, False))
+
+        return _product(rows, kernel, (False, False)), gradient
+
+    made = run(tf.reshape(sequences, [-1, sequences.shape[-1]]), kernel)
+    return tf.reshape(made, [*tf.unstack(tf.shape(sequences)[:-1]), kernel.shape[-1]])
 
 
 def _call(function, *tensors, like):

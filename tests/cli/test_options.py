@@ -11,6 +11,7 @@ from msw2.cli import children, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
 from msw2.data.store import StoreError
+from msw2.models import native
 from msw2.training.runs import Run, RunError
 
 
@@ -194,8 +195,10 @@ def test_precision_is_what_the_device_does_well(parse, monkeypatch, gpu, precisi
     try:
         options.set_up_device()
         assert keras.mixed_precision.dtype_policy().name == policy
+        assert not (native.has_tiles() and precision == "float32")
     finally:
         keras.mixed_precision.set_dtype_policy(before)
+        native.use_tiles(True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,14 @@ from msw2.models import native
 pytestmark = pytest.mark.skipif(not native.library(), reason="no C compiler was there at installation")
 
 
+@pytest.fixture(autouse=True, params=["tiles", "vectors"])
+def products(request):
+    if native.use_tiles(request.param == "tiles") != (request.param == "tiles"):
+        pytest.skip("this CPU has no tiles")
+    yield request.param
+    native.use_tiles(True)
+
+
 def oracle(projected, kernel, d_states, hard):
     projected, kernel, d_states = (array.astype(np.float64) for array in (projected, kernel, d_states))
     gate = (lambda x: np.clip(0.2 * x + 0.5, 0, 1)) if hard else (lambda x: 1 / (1 + np.exp(-x)))
@@ -39,9 +47,10 @@ def oracle(projected, kernel, d_states, hard):
 
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize(
-    ("steps", "batch", "units"), [(1, 1, 1), (5, 3, 4), (7, 9, 21), (3, 8, 16), (6, 17, 84), (4, 32, 128)]
+    ("steps", "batch", "units"),
+    [(1, 1, 1), (5, 3, 4), (7, 9, 21), (3, 8, 16), (6, 17, 84), (4, 32, 128), (3, 49, 40)],
 )
-def test_states_and_gradient_are_those_of_numpy(steps, batch, units, hard):
+def test_states_and_gradient_are_those_of_numpy(products, steps, batch, units, hard):
     rng = np.random.default_rng(0)
     projected = rng.normal(0, 2, (steps, batch, 4 * units)).astype(np.float32)  # some gates saturate
     kernel = rng.normal(0, 0.3, (units, 4 * units)).astype(np.float32)
@@ -49,12 +58,13 @@ def test_states_and_gradient_are_those_of_numpy(steps, batch, units, hard):
     hidden, cells, gates = native.forward(projected, kernel, hard)
     d_projected = native.backward(d_states, kernel, gates, cells, hard)
     expected = oracle(projected, kernel, d_states, hard)
+    error = {"tiles": 3e-5, "vectors": 1e-5}[products]
     for found, wanted in zip((hidden, cells, d_projected), expected, strict=True):
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))
+        np.testing.assert_allclose(found, wanted, atol=error * max(1.0, np.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("batch", [3, 8, 21, 32])
+@pytest.mark.parametrize("batch", [3, 16, 37, 48])
 def test_threads_share_the_rows_and_change_nothing(monkeypatch, batch):
     monkeypatch.setattr(native, "WORTH", 1.0)
     parts, call = [], native._call
@@ -74,7 +84,7 @@ def test_threads_share_the_rows_and_change_nothing(monkeypatch, batch):
         for one, other in zip(alone, states_and_gradient(threads), strict=True):
             assert np.array_equal(one, other)
     assert set(parts[-4:]) == {
-        (first, min(8, batch - first)) for first in range(0, batch, 8)
+        (first, min(16, batch - first)) for first in range(0, batch, 16)
     }  # of nine threads
 
 
@@ -98,6 +108,38 @@ def test_little_work_stays_with_one_thread(monkeypatch):
         (16, 16, 32, 5, 512, True),
         (16, 16, 32, 48, 128, True),
     ]
+
+
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 70, 5), (16, 32, 16), (33, 31, 65), (50, 200, 36)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_product_is_that_of_numpy(monkeypatch, products, transposed, sizes, threads):
+    if products == "vectors":
+        pytest.skip("made in tiles alone")
+    monkeypatch.setattr(native, "WORTH", 1.0)
+    rows, inner, columns = sizes
+    rng = np.random.default_rng(4)
+    left = rng.normal(0, 1, (rows, inner)).astype(np.float32)
+    right = (10.0 ** rng.uniform(-6, 6, (inner, columns))).astype(np.float32)  # of very different sizes
+    stored = [
+        np.ascontiguousarray(each.T) if t else each for each, t in zip((left, right), transposed, strict=True)
+    ]
+    found = native.product(*stored, transposed=transposed, threads=threads)
+    assert found.dtype == np.float32 and found.shape == (rows, columns)
+    wide = left.astype(np.float64), right.astype(np.float64)
+    sizes = np.abs(wide[0]) @ np.abs(wide[1])  # of what is added up
+    assert np.max(np.abs(found - wide[0] @ wide[1]) / sizes) <= 2.0**-15  # bfloat16 alone: 2^-7
+
+
+def test_tiles_are_used_where_they_are_allowed(products):
+    assert native.has_tiles() == (products == "tiles")
+    rng = np.random.default_rng(5)
+    projected = rng.normal(0, 1, (5, 32, 256)).astype(np.float32)
+    kernel = rng.normal(0, 0.3, (64, 256)).astype(np.float32)
+    hidden = native.forward(projected, kernel, False)[0]
+    native.use_tiles(False)
+    same = np.array_equal(hidden, native.forward(projected, kernel, False)[0])
+    assert same == (products == "vectors")  # three products of bfloat16 are nearly float32
 
 
 def test_gates_far_out_saturate_and_what_is_no_number_stays_none():

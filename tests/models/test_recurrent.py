@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import SMOKE
-from msw2.models import native
+from msw2.models import native, recurrent
 from msw2.models.recurrent import LSTM, PianorollLSTM, RepeatedLSTM, released_hard_sigmoid
 from msw2.models.sandwich import build_parts
 
@@ -17,14 +17,18 @@ RECURRENT_ACTIVATIONS = {
 }
 
 
-@pytest.fixture(params=["compiled", "without a compiler"])
+@pytest.fixture(params=["tiles", "vectors", "without a compiler"])
 def way(request, monkeypatch):
-    """Both ways of training: the compiled recurrence, and what is there without a C compiler."""
-    if request.param == "compiled":
-        if not native.library():
-            pytest.skip("no C compiler was there at installation")
-    else:
+    """All ways of training: the compiled recurrence with two kinds of products, and without a C compiler."""
+    if request.param == "without a compiler":
         monkeypatch.setattr(native, "library", lambda: None)
+    elif not native.library():
+        pytest.skip("no C compiler was there at installation")
+    elif native.use_tiles(request.param == "tiles") != (request.param == "tiles"):
+        pytest.skip("this CPU has no tiles")
+    monkeypatch.setattr(recurrent, "WORTH", 0)  # or nothing here would be multiplied in tiles but the states
+    yield request.param
+    native.use_tiles(True)
 
 
 def random_weights(rng, features=FEATURES, units=UNITS):
@@ -60,8 +64,9 @@ def results(layer, inputs, upstream, training):
     ("gates", "fused"),
     [("sigmoid", True), ("sigmoid", False), ("hard_sigmoid", True), ("hard_sigmoid", None)],
 )
-@pytest.mark.usefixtures("way")
-def test_output_and_all_gradients_are_those_of_keras(gates, fused, training, return_sequences, go_backwards):
+def test_output_and_all_gradients_are_those_of_keras(
+    way, *, gates, fused, training, return_sequences, go_backwards
+):
     ours, keras_own = pair(gates, fused, return_sequences=return_sequences, go_backwards=go_backwards)
     rng = np.random.default_rng(2)
     inputs = rng.normal(0, 1, (BATCH, STEPS, FEATURES)).astype(np.float32)
@@ -73,7 +78,8 @@ def test_output_and_all_gradients_are_those_of_keras(gates, fused, training, ret
         ("output", "inputs", "kernel", "recurrent", "bias"), found, expected, strict=True
     ):
         assert np.abs(keras_value).max() > 0.05, name
-        np.testing.assert_allclose(ours_value, keras_value, atol=1e-5, err_msg=name)
+        error = 3e-5 if way == "tiles" else 1e-5
+        np.testing.assert_allclose(ours_value, keras_value, atol=error, err_msg=name)
 
 
 @pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
@@ -168,7 +174,7 @@ def test_any_number_of_steps_and_any_batch(training):
     whole = layer(inputs, training=training)
     assert whole.shape == (4, 9, UNITS)
     np.testing.assert_allclose(layer(inputs[1:2, :6], training=training), whole[1:2, :6], atol=1e-6)
-    np.testing.assert_allclose(layer(inputs, training=not training), whole, atol=1e-6)
+    np.testing.assert_allclose(layer(inputs, training=not training), whole, atol=1e-5)
 
 
 def test_a_number_of_steps_that_is_not_known_when_the_graph_is_made():
@@ -188,7 +194,7 @@ def test_the_gradient_inside_a_graph_is_that_outside_one():
     upstream = rng.normal(0, 1, (BATCH, STEPS, UNITS)).astype(np.float32)
     found = tf.function(lambda x: results(ours, x, upstream, training=True))(inputs)
     for a, b in zip(found, results(keras_own, inputs, upstream, training=True), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+        np.testing.assert_allclose(a, b, atol=3e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
