@@ -57,9 +57,10 @@ INLINE vec slope(vec g, int hard) {
     if (!hard) return g * (1.0f - g);
     return choose((g > 0.0f) & (g < 1.0f), (vec){0} + 0.2f, (vec){0});
 }
-/* projected, gates: [steps][batch][4 x units]; kernel: [units][4 x units]; cells, hidden: [steps + 1][batch][units],
- * of which the first are set to zero. All of it only for some rows of the batch, from first on. */
-int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard) {
+/* projected, gates: [steps][batch][4 x units], or projected [batch][4 x units] if each step has the same; kernel: [units]
+ * [4 x units]; cells, hidden: [steps + 1][batch][units], of which the first are set to zero. All of it only for some
+ * rows of the batch, from first on. */
+int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard, int same) {
     int width = 4 * units;
     factor packed;
     if (factor_pack(&packed, kernel, units, width, 0, rows)) return 1;
@@ -67,7 +68,7 @@ int forward(const float *projected, const float *kernel, float *gates, float *ce
     projected += 4 * skipped; gates += 4 * skipped; cells += skipped; hidden += skipped;
     memset(cells, 0, sizeof(float) * own);
     memset(hidden, 0, sizeof(float) * own);
-    for (int t = 0; t < steps; t++, projected += 4 * state, gates += 4 * state, cells += state, hidden += state) {
+    for (int t = 0; t < steps; t++, projected += same ? 0 : 4 * state, gates += 4 * state, cells += state, hidden += state) {
         if (t) factor_multiply(&packed, hidden, projected, gates, rows);
         else memcpy(gates, projected, sizeof(float) * 4 * own); /* from states of zero */
         for (int b = 0; b < rows; b++) {

@@ -38,14 +38,16 @@ def has_tiles() -> bool:
 
 
 def forward(
-    projected: np.ndarray, kernel: np.ndarray, hard: bool, *, threads: int = 1
+    projected: np.ndarray, kernel: np.ndarray, hard: bool, *, steps: int | None = None, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Runs a recurrence, float32 throughout.
 
     Args:
-        projected: preactivations [step, batch, 4 x unit] but for the recurrent product, gates i-f-c-o.
+        projected: preactivations [step, batch, 4 x unit] but for the recurrent product, gates i-f-c-o; or the
+            same for all, [1, batch, 4 x unit].
         kernel: recurrent kernel [unit, 4 x unit].
         hard: whether gates are clip(x / 5 + 1 / 2, 0, 1), in place of sigmoids.
+        steps: how many there are, where `projected` does not say it.
         threads: that share the rows of the batch; they change no number.
 
     Returns:
@@ -53,12 +55,17 @@ def forward(
 
     Raises:
         MemoryError: if there is no memory.
+        ValueError: for `steps` that are not those of `projected`.
     """
-    steps, batch, width = projected.shape
+    given, batch, width = projected.shape
+    steps = given if steps is None else steps
+    if given not in {1, steps}:
+        raise ValueError(f"preactivations of {given} steps are not those of {steps}")
     hidden, cells = (_empty(steps + 1, batch, width // 4) for _ in range(2))
     gates = _empty(steps, batch, width)
     arrays, sizes = (projected, kernel, gates, cells, hidden), (batch, steps, width // 4)
-    _share(threads, 2 * projected.size * (width // 4), "forward", arrays, *sizes, hard)
+    same = given < steps
+    _share(threads, 2 * gates.size * (width // 4), "forward", arrays, *sizes, hard, same)
     return hidden, cells, gates
 
 

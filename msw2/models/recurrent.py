@@ -84,7 +84,8 @@ class LSTM(keras.layers.LSTM):
         kernel, recurrent_kernel, bias = self._weights()
         if native.library():
             projected = self._project(inputs, kernel, bias)
-            return self._output(_native_recurrence(self.gates == "hard_sigmoid")(projected, recurrent_kernel))
+            recurrence = _native_recurrence(self.gates == "hard_sigmoid", self._steps())
+            return self._output(recurrence(projected, recurrent_kernel))
         scale, shift = _gate_scale(self.gates, self.units)
         projected = self._project(inputs, kernel * scale, bias * scale + shift)
         return self._output(_recurrence(self.gates)(projected, recurrent_kernel * scale))
@@ -97,10 +98,17 @@ class LSTM(keras.layers.LSTM):
         return [tf.convert_to_tensor(weight) for weight in weights]
 
     def _project(self, sequences, kernel, bias):
-        """Maps what a step reads, [step, batch, feature], to preactivations [step, batch, 4 x unit]."""
+        """Maps what a step reads, [step, batch, feature], to preactivations [step, batch, 4 x unit].
+
+        Those of one step alone, [1, batch, 4 x unit], stand for `_steps`, if each step has the same.
+        """
         if _in_tiles(sequences.shape[0], kernel.shape):
             return _rows_product(sequences, kernel) + bias
         return ops.tensordot(sequences, kernel, 1) + bias
+
+    def _steps(self) -> int | None:
+        """Returns how many steps there are, where that does not show in what is projected."""
+        return None
 
     def _output(self, hidden):
         return ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
@@ -147,11 +155,16 @@ class RepeatedLSTM(LSTM):
         return {**super().get_config(), "steps": self.steps, "beat_resolution": self.beat_resolution}
 
     def _project(self, vectors, kernel, bias):
-        """Maps [batch, feature] to preactivations [step, batch, 4 x unit]."""
+        """Maps [batch, feature] to preactivations [step, batch, 4 x unit], or of one step if all are alike."""
         # What is the same for all steps, and what is the same for all vectors, each multiplied once.
         vector_kernel, position_kernel = kernel[: vectors.shape[-1]], kernel[vectors.shape[-1] :]
-        once = ops.matmul(vectors, vector_kernel) + bias
-        return once[None] + ops.matmul(self._position, position_kernel)[:, None]
+        once = (ops.matmul(vectors, vector_kernel) + bias)[None]
+        if not self._position.size and native.library():
+            return once
+        return once + ops.matmul(self._position, position_kernel)[:, None]
+
+    def _steps(self) -> int:
+        return self.steps
 
 
 class PianorollLSTM(LSTM):
@@ -314,25 +327,29 @@ def _native_projection():
 
 
 @functools.cache
-def _native_recurrence(hard: bool):
+def _native_recurrence(hard: bool, known_steps: int | None):
     """Returns the recurrent part of an LSTM, by `native`, with its gradient.
 
-    A function of projected inputs [step, batch, 4 x unit] and the recurrent kernel; returns the states
-    [step, batch, unit]. Made on first use: importing this module must not import TensorFlow.
+    A function of projected inputs [step, batch, 4 x unit], or of one step for all that are known, and the recurrent
+    kernel; returns the states [step, batch, unit]. Made on first use: importing this module must not import TensorFlow.
     """
     import tensorflow as tf  # noqa: PLC0415
 
     @tf.custom_gradient
     def run(projected, kernel):
-        steps, batch, width = projected.shape
+        given, batch, width = projected.shape
+        steps = known_steps or given
         states = (None if steps is None else steps + 1, batch, width // 4)
         how = {"hard": hard, "threads": _threads()}
-        forward, backward = (functools.partial(call, **how) for call in (native.forward, native.backward))
-        hidden, cells, gates = _call(forward, projected, kernel, like=(states, states, projected.shape))
+        forward = functools.partial(native.forward, steps=known_steps, **how)
+        backward = functools.partial(native.backward, **how)
+        like = steps, batch, width
+        hidden, cells, gates = _call(forward, projected, kernel, like=(states, states, like))
 
         def gradient(d_states):
-            (d_projected,) = _call(backward, d_states, kernel, gates, cells, like=(projected.shape,))
-            return d_projected, _kernel_gradient(hidden, d_projected)
+            (d_projected,) = _call(backward, d_states, kernel, gates, cells, like=(like,))
+            d_kernel = _kernel_gradient(hidden, d_projected)
+            return tf.reduce_sum(d_projected, 0, keepdims=True) if given != steps else d_projected, d_kernel
 
         return hidden[1:], gradient
 

@@ -88,6 +88,17 @@ def test_threads_share_the_rows_and_change_nothing(monkeypatch, batch):
     }  # of nine threads
 
 
+def test_the_same_preactivations_of_all_steps_are_given_once():
+    rng = np.random.default_rng(6)
+    once = rng.normal(0, 1, (1, 19, 20)).astype(np.float32)
+    kernel = rng.normal(0, 0.3, (5, 20)).astype(np.float32)
+    found = native.forward(once, kernel, False, steps=4)
+    for ours, wanted in zip(found, native.forward(np.repeat(once, 4, axis=0), kernel, False), strict=True):
+        assert np.array_equal(ours, wanted)
+    with pytest.raises(ValueError, match="preactivations of 4 steps are not those of 5"):
+        native.forward(np.repeat(once, 4, axis=0), kernel, False, steps=5)
+
+
 def test_an_empty_batch_has_empty_states():
     projected, kernel = np.zeros((4, 0, 20), np.float32), np.zeros((5, 20), np.float32)
     hidden, cells, gates = native.forward(projected, kernel, False)
@@ -102,11 +113,11 @@ def test_little_work_stays_with_one_thread(monkeypatch):
         kernel = np.zeros((units, 4 * units), np.float32)
         native.forward(np.zeros((steps, 32, 4 * units), np.float32), kernel, True, threads=2)
     assert sorted(parts) == [
-        (0, 16, 32, 5, 512, True),
-        (0, 16, 32, 48, 128, True),
-        (0, 32, 32, 5, 128, True),
-        (16, 16, 32, 5, 512, True),
-        (16, 16, 32, 48, 128, True),
+        (0, 16, 32, 5, 512, True, False),
+        (0, 16, 32, 48, 128, True, False),
+        (0, 32, 32, 5, 128, True, False),
+        (16, 16, 32, 5, 512, True, False),
+        (16, 16, 32, 48, 128, True, False),
     ]
 
 
