@@ -36,8 +36,8 @@ def define_run() -> None:
         "precision",
         "auto",
         PRECISIONS,
-        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but if it has tiles of bfloat16 these for refiners, and "
-        "three of these for a product of float32. float32: nothing else.",
+        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but bfloat16 for the products of LSTMs and refiners in "
+        "training if it has tiles for that.",
     )
 
 
@@ -178,7 +178,7 @@ def set_up_device() -> None:
     kind = values.precision
     if kind == "auto":
         kind = _best_precision()
-    native.use_tiles(values.precision != "float32")
+    native.use_tiles(1 if values.precision == "auto" else 3)
     keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
 
 

@@ -1,7 +1,7 @@
 /* Products by a matrix that is packed once and multiplied often, in float32.
  *
- * Where the CPU multiplies bfloat16 in tiles (AMX) and that is allowed, a float32 product is made of three of
- * bfloat16: see matrix.c. GCC's vector extensions: eight lanes, or sixteen with AVX-512.
+ * Where the CPU multiplies bfloat16 in tiles (AMX) and that is wanted, a product is made of three of bfloat16, or is
+ * one: see matrix.c. GCC's vector extensions: eight lanes, or sixteen with AVX-512.
  */
 #ifndef MATRIX_H
 #define MATRIX_H
@@ -19,9 +19,9 @@ typedef int32_t ivec __attribute__((vector_size(4 * WIDTH), aligned(4), may_alia
 #define INLINE static inline __attribute__((always_inline))
 
 typedef struct {
-    int k, n, in_tiles;
-    void *packed;  /* the matrix */
-    void *rows;    /* in tiles: room for what is multiplied by it */
+    int k, n, parts; /* parts of a number in tiles; 0: by vectors */
+    void *packed;    /* the matrix */
+    void *rows;      /* in tiles: room for what is multiplied by it */
 } factor;
 
 /* Packs b [k][n], to be multiplied by at most so many rows from the left. Stored is b, or b transposed. Returns 0, or

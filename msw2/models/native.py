@@ -19,22 +19,26 @@ def library() -> ctypes.CDLL | None:
     if not found or not found.origin:
         return None
     compiled = ctypes.CDLL(found.origin)
-    compiled.use_tiles(True)
+    compiled.use_tiles(3)
     return compiled
 
 
-def use_tiles(wanted: bool) -> bool:
-    """Says whether float32 products may be made of three of bfloat16 from now on, and returns whether they are.
+def use_tiles(products: int) -> int:
+    """Says of how many products of bfloat16 one of float32 is made, where the CPU has tiles for these (AMX).
 
-    They are at first, where the CPU multiplies bfloat16 in tiles (AMX): several times as fast, and right to some
-    1e-6 of the sizes of what is added up, where float32 is to some 1e-7. See `matrix.c`.
+    Args:
+        products: 3, as it is at first: right to some 1e-6 of the sizes of what is added up, where float32 is to some
+            1e-7; 1: what is multiplied is rounded to bfloat16, right to 1e-2; 0: none, tiles are not used.
+
+    Returns:
+        how many it will be: 0 where there are no tiles. See `matrix.c`.
     """
-    return bool(library() and library().use_tiles(wanted))
+    return library().use_tiles(products) if library() else 0
 
 
-def has_tiles() -> bool:
-    """Returns whether products are made in tiles."""
-    return bool(library() and library().in_tiles())
+def tiles_in_use() -> int:
+    """Returns what `use_tiles` did."""
+    return library().tiles_in_use() if library() else 0
 
 
 def forward(

@@ -273,7 +273,7 @@ def _kernel_gradient(hidden, d_projected):
 def _in_tiles(steps: int | None, kernel: tuple[int, int]) -> bool:
     """Returns whether products of all steps of a batch by a kernel of a shape are to be made by `native`."""
     enough = steps is None or 2 * steps * BATCH * math.prod(kernel) >= WORTH
-    return enough and native.has_tiles()
+    return enough and native.tiles_in_use() > 0
 
 
 def _product(left, right, transposed):

@@ -8,12 +8,17 @@ from msw2.models import native
 pytestmark = pytest.mark.skipif(not native.library(), reason="no C compiler was there at installation")
 
 
-@pytest.fixture(autouse=True, params=["tiles", "vectors"])
+PRODUCTS = {"bfloat16": 1, "three of bfloat16": 3, "float32": 0}
+ERROR = {"bfloat16": 2e-2, "three of bfloat16": 3e-5, "float32": 1e-5}
+
+
+@pytest.fixture(autouse=True, params=PRODUCTS)
 def products(request):
-    if native.use_tiles(request.param == "tiles") != (request.param == "tiles"):
+    wanted = PRODUCTS[request.param]
+    if native.use_tiles(wanted) != wanted:
         pytest.skip("this CPU has no tiles")
     yield request.param
-    native.use_tiles(True)
+    native.use_tiles(3)
 
 
 def oracle(projected, kernel, d_states, hard):
@@ -58,10 +63,11 @@ def test_states_and_gradient_are_those_of_numpy(products, steps, batch, units, h
     hidden, cells, gates = native.forward(projected, kernel, hard)
     d_projected = native.backward(d_states, kernel, gates, cells, hard)
     expected = oracle(projected, kernel, d_states, hard)
-    error = {"tiles": 3e-5, "vectors": 1e-5}[products]
     for found, wanted in zip((hidden, cells, d_projected), expected, strict=True):
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, wanted, atol=error * max(1.0, np.abs(wanted).max()))
+        off = np.abs(found - wanted) > ERROR[products] * max(1.0, np.abs(wanted).max())
+        # Rounded, a hard gate may be just open where it is just shut, and then has another slope.
+        assert off.mean() <= (1e-3 if hard and products == "bfloat16" else 0)
 
 
 @pytest.mark.parametrize("batch", [3, 16, 37, 48])
@@ -125,7 +131,7 @@ def test_little_work_stays_with_one_thread(monkeypatch):
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 70, 5), (16, 32, 16), (33, 31, 65), (50, 200, 36)])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_product_is_that_of_numpy(monkeypatch, products, transposed, sizes, threads):
-    if products == "vectors":
+    if products == "float32":
         pytest.skip("made in tiles alone")
     monkeypatch.setattr(native, "WORTH", 1.0)
     rows, inner, columns = sizes
@@ -139,18 +145,20 @@ def test_a_product_is_that_of_numpy(monkeypatch, products, transposed, sizes, th
     assert found.dtype == np.float32 and found.shape == (rows, columns)
     wide = left.astype(np.float64), right.astype(np.float64)
     sizes = np.abs(wide[0]) @ np.abs(wide[1])  # of what is added up
-    assert np.max(np.abs(found - wide[0] @ wide[1]) / sizes) <= 2.0**-15  # bfloat16 alone: 2^-7
+    error = {"bfloat16": 2.0**-7, "three of bfloat16": 2.0**-15}[products]
+    assert error / 1000 < np.max(np.abs(found - wide[0] @ wide[1]) / sizes) <= error
 
 
-def test_tiles_are_used_where_they_are_allowed(products):
-    assert native.has_tiles() == (products == "tiles")
+def test_products_are_made_as_they_are_wanted(products):
+    assert native.tiles_in_use() == PRODUCTS[products]
     rng = np.random.default_rng(5)
     projected = rng.normal(0, 1, (5, 32, 256)).astype(np.float32)
     kernel = rng.normal(0, 0.3, (64, 256)).astype(np.float32)
     hidden = native.forward(projected, kernel, False)[0]
-    native.use_tiles(False)
-    same = np.array_equal(hidden, native.forward(projected, kernel, False)[0])
-    assert same == (products == "vectors")  # three products of bfloat16 are nearly float32
+    native.use_tiles(0)
+    error = np.abs(hidden - native.forward(projected, kernel, False)[0]).max()
+    low, high = {"bfloat16": (1e-4, 1e-2), "three of bfloat16": (1e-8, 1e-5), "float32": (-1, 0)}[products]
+    assert low < error <= high
 
 
 def test_gates_far_out_saturate_and_what_is_no_number_stays_none():

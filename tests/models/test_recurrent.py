@@ -17,18 +17,18 @@ RECURRENT_ACTIVATIONS = {
 }
 
 
-@pytest.fixture(params=["tiles", "vectors", "without a compiler"])
+@pytest.fixture(params=["three of bfloat16", "float32", "without a compiler"])
 def way(request, monkeypatch):
     """All ways of training: the compiled recurrence with two kinds of products, and without a C compiler."""
     if request.param == "without a compiler":
         monkeypatch.setattr(native, "library", lambda: None)
     elif not native.library():
         pytest.skip("no C compiler was there at installation")
-    elif native.use_tiles(request.param == "tiles") != (request.param == "tiles"):
+    elif native.use_tiles(products := 3 * (request.param != "float32")) != products:
         pytest.skip("this CPU has no tiles")
     monkeypatch.setattr(recurrent, "WORTH", 0)  # or nothing here would be multiplied in tiles but the states
     yield request.param
-    native.use_tiles(True)
+    native.use_tiles(3)
 
 
 def random_weights(rng, features=FEATURES, units=UNITS):
@@ -78,7 +78,7 @@ def test_output_and_all_gradients_are_those_of_keras(
         ("output", "inputs", "kernel", "recurrent", "bias"), found, expected, strict=True
     ):
         assert np.abs(keras_value).max() > 0.05, name
-        error = 3e-5 if way == "tiles" else 1e-5
+        error = 3e-5 if way == "three of bfloat16" else 1e-5
         np.testing.assert_allclose(ours_value, keras_value, atol=error, err_msg=name)
 
 
