@@ -9,6 +9,7 @@ import json
 import pathlib
 import subprocess
 import time
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -21,8 +22,9 @@ from msw2.evaluation.dossier import markdown
 from msw2.evaluation.experiments import Experiment, read_metrics
 from msw2.music.files import replacing
 
-TRAINING = ("stage1", "refine", "stage2")
-SECONDS = "seconds.json"  # wall time of each command that made a run
+# Side by side on CPU cores: neither reads what the other makes. A GPU has room for one.
+TRAINING = (("stage1",), ("refine", "stage2"))
+SECONDS = "seconds.json"  # wall time of the commands that made a run, those side by side together
 NOTED = 30.0  # seconds after which the time of a command that still runs is written: it may be killed
 BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
 MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
@@ -42,7 +44,7 @@ def main() -> None:
     """Runs what is not done yet, and writes `<runs>/dossier.md`."""
     values, start = flags.FLAGS, time.monotonic()
     asked, store = read_set(values.set), Store.open(values.store)
-    folder = pathlib.Path(values.runs or f"runs/{values.set}")
+    folder, machine = pathlib.Path(values.runs or f"runs/{values.set}"), Machine.here()
     failed, left = [], []
     for recipe, seed in asked.runs:
         path = _path(folder, recipe, seed)
@@ -50,9 +52,9 @@ def main() -> None:
             continue
         if values.hours and time.monotonic() - start > 3600 * values.hours:
             left.append((recipe, seed))
-        elif not _run(asked, recipe, seed, folder, store):
+        elif not _run(asked, (recipe, seed), folder, store, machine):
             failed.append((recipe, seed))
-    dossier = _write(asked, folder, store, failed)
+    dossier = _write(asked, folder, store, machine, failed)
     print(f"{dossier}")
     if left:
         print(f"{len(left)} runs are left; the same command goes on with them")
@@ -60,35 +62,46 @@ def main() -> None:
         raise OptionError(f"{len(failed)} runs failed: {_names(failed)}; see above")
 
 
-def _run(asked: RecipeSet, recipe: str, seed: int, folder: pathlib.Path, store: Store) -> bool:
+def _run(
+    asked: RecipeSet, run: tuple[str, int], folder: pathlib.Path, store: Store, machine: Machine
+) -> bool:
     """Trains and evaluates one run; returns whether all commands succeeded."""
-    path = _path(folder, recipe, seed)
-    alike = [_path(folder, *each) for each in asked.runs if each[1] == seed and each != (recipe, seed)]
+    path, (recipe, seed) = _path(folder, *run), run
+    alike = [_path(folder, *each) for each in asked.runs if each[1] == seed and each != run]
     there = ",".join(str(each) for each in alike if (each / "config.json").exists())
     common = [f"--run={path}", f"--store={store.path}"]
     training = [f"--flagfile={FOLDER / recipe}.flags", *asked.train, f"--seed={seed}", *common]
-    for command in TRAINING:
-        if not _command(path, command, [*training, *([f"--take_over={there}"] if there else [])]):
-            return False
-    return _command(path, "eval", [*common, *asked.evaluate])
+    training += [f"--take_over={there}"] if there else []
+    for names in TRAINING:
+        for at_once in ([name] for name in names) if machine.gpus else [names]:
+            if not _commands(path, at_once, training):
+                return False
+    return _commands(path, ["eval"], [*common, *asked.evaluate])
 
 
-def _command(path: pathlib.Path, name: str, arguments: list[str]) -> bool:
-    """Runs a command, adds its wall time to those of its run, and returns whether it succeeded."""
-    print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
-    child, start, before = children.start(name, arguments), time.monotonic(), _seconds(path)
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(NOTED)
-        taken = round(before.get(name, 0.0) + time.monotonic() - start, 1)
-        with replacing(path / SECONDS) as temporary:
-            temporary.write_text(json.dumps({**before, name: taken}) + "\n", "utf-8")
-        if child.returncode is not None:
-            return child.returncode == 0
+def _commands(path: pathlib.Path, names: Sequence[str], arguments: list[str]) -> bool:
+    """Runs commands side by side, adds their wall time to those of their run, and returns whether all succeeded."""
+    running = []
+    for name in names:
+        print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
+        running.append(children.start(name, arguments))
+    key, start, before = " + ".join(names), time.monotonic(), _seconds(path)
+    for child in running:
+        while child.returncode is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(NOTED)
+            taken = round(before.get(key, 0.0) + time.monotonic() - start, 1)
+            with replacing(path / SECONDS) as temporary:
+                temporary.write_text(json.dumps({**before, key: taken}) + "\n", "utf-8")
+    return not any(child.returncode for child in running)
 
 
 def _write(
-    asked: RecipeSet, folder: pathlib.Path, store: Store, failed: list[tuple[str, int]]
+    asked: RecipeSet,
+    folder: pathlib.Path,
+    store: Store,
+    machine: Machine,
+    failed: list[tuple[str, int]],
 ) -> pathlib.Path:
     """Writes the dossier of the runs that are evaluated."""
     runs: dict[str, list[Experiment]] = {}
@@ -100,15 +113,15 @@ def _write(
     if not runs:
         raise OptionError(f"no run of {folder} could be evaluated: {_names(failed)} failed; see above")
     missing = [each for each in asked.runs if not _evaluated(_path(folder, *each))]
-    text = markdown(runs, header=_header(asked, store, missing), bases=BASES, main=MAIN)
+    text = markdown(runs, header=_header(asked, store, machine, missing), bases=BASES, main=MAIN)
     with replacing(folder / "dossier.md") as temporary:
         temporary.write_text(text, "utf-8")
     return folder / "dossier.md"
 
 
-def _header(asked: RecipeSet, store: Store, missing: list[tuple[str, int]]) -> list[str]:
+def _header(asked: RecipeSet, store: Store, machine: Machine, missing: list[tuple[str, int]]) -> list[str]:
     """Returns paragraphs on what was run, on which songs and on which machine."""
-    machine, values = Machine.here(), flags.FLAGS
+    values = flags.FLAGS
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     splits = store.manifest["splits"]
     songs = ", ".join(

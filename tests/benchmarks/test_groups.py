@@ -73,6 +73,19 @@ def test_stage_1_is_compared_at_both_sizes_with_the_goals_for_five_tracks(settin
     assert {contender.jobs[0]["threads"] for contender in small.contenders[-2:]} == {0, 1}
 
 
+@pytest.mark.parametrize("products", [0, 3])
+def test_training_in_bfloat16_is_measured_beside_float32_where_there_are_tiles(
+    setting, monkeypatch, products
+):
+    monkeypatch.setattr(groups.native, "tiles_in_use", lambda: products)
+    small, *_ = compared("stage1", setting)
+    jobs = {each.name: [job.get("products", 3) for job in each.jobs] for each in small.contenders}
+    assert jobs["ours, side by side"] == [3, 3]
+    assert jobs.get("ours, side by side, bfloat16") == ([1, 1] if products else None)
+    titles = [ratio.title for ratio in small.ratios if "bfloat16" in ratio.title]
+    assert len(titles) == (2 if products else 0)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [({"cores": 1}, [0]), ({"cores": 12}, [2] * 5), ({"cores": 12, "gpus": ("H200",)}, [0])],

@@ -44,6 +44,16 @@ def test_a_jobs_config():
     assert config == dataclasses.replace(PAPER, bvae_hidden=256)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({}, [3]), ({"products": 1}, [1]), ({"library": "stock"}, [])]
+)
+def test_how_our_products_are_made_is_the_jobs(monkeypatch, fields, expected):
+    asked = []
+    monkeypatch.setattr(training.native, "use_tiles", asked.append)
+    training.set_up(JOB | {"library": "ours"} | fields)
+    assert asked == expected
+
+
 @pytest.mark.parametrize("library", ["ours", "stock"])
 @pytest.mark.parametrize(
     ("task", "shape"), [("stage1", (8, 4, 5)), ("refine", (8, 4, 5)), ("stage2", (8, 5, 6))]

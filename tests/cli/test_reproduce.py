@@ -1,5 +1,6 @@
 """`make reproduce` with commands that train nothing: they write what its own commands would leave."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -116,7 +117,7 @@ def test_the_commands_of_a_set(command, setting, capsys, tmp_path):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "python -m msw2.cli." + " ".join(setting.commands[0])
     assert printed[-1] == "runs/some/dossier.md"
-    assert seconds(tmp_path) == dict.fromkeys(("stage1", "refine", "stage2", "eval"), 2.0)
+    assert seconds(tmp_path) == {"stage1": 2.0, "refine + stage2": 4.0, "eval": 2.0}  # Children take turns
 
 
 def test_the_dossier_says_what_was_run_on_what(command, setting, tmp_path):
@@ -133,7 +134,7 @@ def test_the_dossier_says_what_was_run_on_what(command, setting, tmp_path):
     )
     assert "| `tuned_3200` | 2 | 62.5 ± 0.0 |" in text
     assert "| `tuned_3200-shared` | 1 | 62.5 ± 2.5 |" in text
-    assert "| all |  |  |  |  | 0 |" in text
+    assert "| all |  |  |  | 0 |" in text
 
 
 def test_what_is_done_is_skipped(command, setting):
@@ -150,8 +151,8 @@ def test_a_failed_command_leaves_the_rest_of_its_run_and_the_next_run_goes_on(
     expected = "2 runs failed: `tuned_3200` seed 0, `tuned_3200` seed 1; see above"
     with pytest.raises(OptionError, match=f"^{re.escape(expected)}$"):
         command(reproduce, "--set=some")
-    assert made(setting) == FIRST[:2] + SHARED + SECOND[:1]
-    assert "--take_over=runs/some/tuned_3200/seed0" in setting.commands[2]  # what the failed one has
+    assert made(setting) == FIRST[:3] + SHARED + SECOND[:1]  # stage 2 had begun beside the refiners
+    assert "--take_over=runs/some/tuned_3200/seed0" in setting.commands[3]  # what the failed one has
     text = (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
     assert "`make reproduce RECIPE_SET=some`: 1 of 3 runs." in text
     assert "\n\nNot run yet: `tuned_3200` seed 0, `tuned_3200` seed 1.\n\n" in text
@@ -161,7 +162,7 @@ def test_a_failed_command_leaves_the_rest_of_its_run_and_the_next_run_goes_on(
     command(reproduce, "--set=some")
     assert made(setting) == FIRST + SECOND
     assert "--take_over=runs/some/tuned_3200-shared/seed0" in setting.commands[0]
-    assert seconds(tmp_path) == {"stage1": 4.0, "refine": 4.0, "stage2": 2.0, "eval": 2.0}
+    assert seconds(tmp_path) == {"stage1": 4.0, "refine + stage2": 8.0, "eval": 2.0}
     assert "Not run yet" not in (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
 
 
@@ -169,10 +170,32 @@ def test_what_a_killed_command_took_is_not_lost(command, setting, tmp_path):
     setting.fail, setting.fail_with = {FIRST[1]}, "killed"
     with pytest.raises(KeyboardInterrupt):
         command(reproduce, "--set=some")
-    assert seconds(tmp_path) == {"stage1": 2.0, "refine": 1.0}  # as far as it was noted
+    assert seconds(tmp_path) == {"stage1": 2.0, "refine + stage2": 1.0}  # as far as it was noted
     setting.fail = set()
     command(reproduce, "--set=some")
-    assert seconds(tmp_path) == {"stage1": 4.0, "refine": 3.0, "stage2": 2.0, "eval": 2.0}
+    assert seconds(tmp_path) == {"stage1": 4.0, "refine + stage2": 5.0, "eval": 2.0}
+
+
+@pytest.mark.parametrize(("gpus", "most"), [((), 2), (("H200",), 1)])
+def test_refiners_and_stage_2_are_trained_side_by_side_but_for_a_gpu(
+    command, setting, monkeypatch, gpus, most
+):
+    machine = dataclasses.replace(MACHINE, gpus=gpus)
+    monkeypatch.setattr(reproduce, "Machine", types.SimpleNamespace(here=lambda: machine))
+    running, start = [], reproduce.children.start
+
+    def counted(name, arguments):
+        alive = [each for each in running if each[1].returncode is None]
+        assert len(alive) < most
+        child = start(name, arguments)
+        running.append((name, child))
+        if most == 2 and name == "stage2":
+            assert [each[0] for each in alive] == ["refine"]
+        return child
+
+    monkeypatch.setattr(reproduce.children, "start", counted)
+    command(reproduce, "--set=some")
+    assert [name for name, _ in running[:4]] == ["stage1", "refine", "stage2", "eval"]
 
 
 def test_where_all_fail_there_is_no_dossier(command, setting, tmp_path):
