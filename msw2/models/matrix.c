@@ -253,8 +253,8 @@ int factor_pack(factor *f, const float *b, int k, int n, int transposed, int row
     int parts = in_use == 3 ? 2 : in_use;
     size_t size = sizeof(float) * PANEL * k * ((n + PANEL - 1) / PANEL);
     *f = (factor){.k = k, .n = n, .parts = parts};
-    f->packed = aligned_alloc(64, parts ? tiles_size(k, n, parts) : size);
-    if (parts) f->rows = aligned_alloc(64, tiles_size(k, rows, parts));
+    f->packed = aligned_alloc(64, 64 + (parts ? tiles_size(k, n, parts) : size)); /* never nothing */
+    if (parts) f->rows = aligned_alloc(64, 64 + tiles_size(k, rows, parts));
     if (!f->packed || (parts && !f->rows)) { factor_free(f); return 1; }
     if (parts) pack_tiles(b, transposed ? k : n, k, n, transposed, 0, parts, f->packed);
     else pack_panels(b, k, n, transposed, f->packed);

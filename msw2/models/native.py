@@ -97,11 +97,15 @@ def backward(
 def product(
     left: np.ndarray, right: np.ndarray, *, transposed: tuple[bool, bool] = (False, False), threads: int = 1
 ) -> np.ndarray:
-    """Returns the product of two matrices, each of them transposed or not, where there are tiles for it.
+    """Returns the product of two matrices, each of them transposed or not, in tiles where they are in use.
 
     Raises:
         MemoryError: if there is no memory.
     """
+    if not tiles_in_use():
+        return np.matmul(
+            *(each.T if turned else each for each, turned in zip((left, right), transposed, strict=True))
+        )
     rows, inner = left.shape[::-1] if transposed[0] else left.shape
     columns = right.shape[0 if transposed[1] else 1]
     made = _empty(rows, columns)
