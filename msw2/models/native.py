@@ -9,7 +9,8 @@ import numpy as np
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
 TILE = 16  # rows that are multiplied together: fewer cost as much
-WORTH = 1e8  # operations for which another thread is worth waking: a millisecond
+# Operations for which another thread is worth waking: a millisecond, by vectors and in tiles. Each packs the kernel.
+WORTH, WORTH_IN_TILES = 1e8, 5e8
 
 
 @functools.cache
@@ -147,7 +148,7 @@ def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np
 def _share(threads: int, work: float, name: str, arrays, rows: int, *numbers: int) -> None:
     """Calls a function that takes which of the rows to work on, for all of them, which are so many operations."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # once for all threads
-    threads = min(threads, 1 + int(work / WORTH))
+    threads = min(threads, 1 + int(work / (WORTH_IN_TILES if tiles_in_use() else WORTH)))
     share = TILE * max(1, -(-rows // (TILE * threads)))
     parts = [(first, min(share, rows - first)) for first in range(0, rows, share)]
     # A thread that calls C lets the others run.
