@@ -41,7 +41,7 @@ def main() -> None:
     left_out = int(seeds[-1, -1]) + 1 - values.seed - seeds.size
     print(f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}")
     if left_out:
-        print(f"{left_out} phrases with a silent bar were left out")
+        print(f"phrases left out for a bar of silence: {left_out}")
 
 
 if __name__ == "__main__":
