@@ -166,23 +166,25 @@ static void pack_tiles(const float *x, int stride, int k, int n, int transposed,
     if (parts > 1) pack_parts(x, stride, k, n, transposed, left, 2, out); /* once compiled without low parts */
     else pack_parts(x, stride, k, n, transposed, left, 1, out);
 }
-/* A tile of float32, [rows][columns] of it, to or from a matrix. */
+/* A tile of float32, to or from a matrix; of a matrix that ends before it does, as many rows and columns as are left. */
 INLINE void copy(const float *from, int stride, float *to, int to_stride, int rows, int columns) {
-    for (int r = 0; r < rows; r++) memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * columns);
+    for (int r = 0; r < rows && r < SIDE; r++)
+        memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * (columns < SIDE ? columns : SIDE));
 }
 #define INSIDE(r, q) (SIDE * (r + 1) <= m && SIDE * (q + 1) <= n)
+#define AT(x, r, q) (x + (size_t)SIDE * r * stride + SIDE * q)
 #define BEGIN(t, r, q) \
     if (!add) _tile_zero(t); \
-    else if (INSIDE(r, q)) _tile_loadd(t, add + (size_t)SIDE * r * stride + SIDE * q, sizeof(float) * stride); \
+    else if (INSIDE(r, q)) _tile_loadd(t, AT(add, r, q), sizeof(float) * stride); \
     else { \
-        copy(add + (size_t)SIDE * r * stride + SIDE * q, stride, edge, SIDE, m - SIDE * r < SIDE ? m - SIDE * r : SIDE, n - SIDE * q < SIDE ? n - SIDE * q : SIDE); \
+        copy(AT(add, r, q), stride, edge, SIDE, m - SIDE * r, n - SIDE * q); \
         _tile_loadd(t, edge, sizeof(float) * SIDE); \
     }
 #define END(t, r, q) \
-    if (INSIDE(r, q)) _tile_stored(t, c + (size_t)SIDE * r * stride + SIDE * q, sizeof(float) * stride); \
+    if (INSIDE(r, q)) _tile_stored(t, AT(c, r, q), sizeof(float) * stride); \
     else { \
         _tile_stored(t, edge, sizeof(float) * SIDE); \
-        copy(edge, SIDE, c + (size_t)SIDE * r * stride + SIDE * q, stride, m - SIDE * r < SIDE ? m - SIDE * r : SIDE, n - SIDE * q < SIDE ? n - SIDE * q : SIDE); \
+        copy(edge, SIDE, AT(c, r, q), stride, m - SIDE * r, n - SIDE * q); \
     }
 #define MULTIPLY \
     _tile_dpbf16ps(0, 4, 6); \
