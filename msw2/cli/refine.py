@@ -1,7 +1,5 @@
 """`make refine`: trains the refiner of one track, or of all five, side by side."""
 
-import functools
-
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
 from msw2.training.refining import train_refiner
@@ -19,7 +17,7 @@ def main() -> None:
     side_by_side.train_chosen(
         opened,
         "refine",
-        functools.partial(train_refiner, hidden_policy=options.refiner_policy()),
+        train_refiner,
         kind="refiner",
         name="refiner",
         parts=lambda track: [f"{track}_refiner"],

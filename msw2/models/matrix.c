@@ -1,4 +1,5 @@
 #include "matrix.h"
+#include "tiles.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -70,172 +71,12 @@ static void multiply_panels(const factor *f, const float *a, const float *add, f
     }
 }
 
-/* ---- By tiles ----
- *
- * A number x is h + l + e: h is x in bfloat16, l is x - h in bfloat16, |l| <= 2^-8 |x|, |e| <= 2^-17 |x|. Of a product
- * of two numbers the tiles add up h h' + h l' + l h' in float32; what is left out, above all l l', is at most 2^-15 of
- * it, and 2^-19 or so on average in sums. (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial
- * Intelligence Datatype For Higher-Precision Computations".) Or they add up h h' alone, right to 2^-7: numbers have
- * one part then, not two.
- *
- * A tile is 16 rows of 64 bytes: of the left factor 16 rows x 32 bfloat16, of the right one 32 rows x 16, rows in
- * pairs, of the result 16 rows x 16 float32.
- */
-#if defined __AMX_BF16__ && defined __AVX512BF16__ && defined __linux__
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+/* ---- By tiles ---- */
 
-#define SIDE 16
-#define DEPTH 32
-#define TILE (SIDE * DEPTH) /* numbers; high parts stand before low parts */
-#define CEIL(x, y) (((x) + (y) - 1) / (y))
-
-static int request_tiles(void) {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    return !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
-}
-static size_t tiles_size(int k, int n, int parts) { return sizeof(uint16_t) * parts * TILE * CEIL(k, DEPTH) * CEIL(n, SIDE); }
-
-/* The first so many of 16 floats, the others zero. */
-INLINE __m512 load(const float *p, int valid) {
-    return valid >= SIDE ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps((1u << (valid > 0 ? valid : 0)) - 1, p);
-}
-INLINE __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
-/* The high and the low parts of x0, then of x1. */
-INLINE void split(__m512 x0, __m512 x1, __m512i *high, __m512i *low) {
-    *high = (__m512i)_mm512_cvtne2ps_pbh(x1, x0);
-    x0 -= widen(_mm512_castsi512_si256(*high));
-    x1 -= widen(_mm512_extracti64x4_epi64(*high, 1));
-    *low = (__m512i)_mm512_cvtne2ps_pbh(x1, x0);
-}
-/* 16 rows of x, [rows][columns] from a stride to the next, from one column on: rows of a tile. */
-INLINE void pack_along(const float *x, int stride, int rows, int columns, int parts, uint16_t *tile) {
-    for (int r = 0; r < SIDE; r++, x += stride, tile += DEPTH) {
-        __m512i high = _mm512_setzero_si512(), low = high;
-        if (r < rows) split(load(x, columns), load(columns > SIDE ? x + SIDE : x, columns - SIDE), &high, &low);
-        _mm512_store_si512(tile, high);
-        if (parts > 1) _mm512_store_si512(tile + TILE, low);
-    }
-}
-/* 32 rows of x: in pairs, [row / 2][column][row % 2]. */
-INLINE void pack_pairs(const float *x, int stride, int rows, int columns, int parts, uint16_t *tile) {
-    const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    for (int r = 0; r < DEPTH; r += 2, x += 2 * (size_t)stride, tile += DEPTH) {
-        __m512i high = _mm512_setzero_si512(), low = high;
-        if (r < rows) split(load(x, columns), load(r + 1 < rows ? x + stride : x, r + 1 < rows ? columns : 0), &high, &low);
-        _mm512_store_si512(tile, _mm512_permutexvar_epi16(pairs, high));
-        if (parts > 1) _mm512_store_si512(tile + TILE, _mm512_permutexvar_epi16(pairs, low));
-    }
-}
-/* A tile of pairs, seen as 16 x 16 of them, transposed: rows of a left factor are columns of a right one. Blocks of 1,
- * 2, 4 and 8 pairs trade places across the diagonal. */
-static void transpose_pairs(uint16_t *tile) {
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    __m512i x[SIDE];
-    for (int i = 0; i < SIDE; i++) x[i] = _mm512_load_si512(tile + DEPTH * i);
-#pragma GCC unroll 4
-    for (int size = 1; size < SIDE; size *= 2) {
-        const __m512i other = _mm512_xor_epi32(lane, _mm512_set1_epi32(size)), second = _mm512_set1_epi32(SIDE);
-        const __mmask16 high = _mm512_test_epi32_mask(lane, _mm512_set1_epi32(size));
-        const __m512i above = _mm512_mask_add_epi32(lane, high, other, second), below = _mm512_mask_add_epi32(other, high, lane, second);
-#pragma GCC unroll 16
-        for (int i = 0; i < SIDE; i++)
-            if (!(i & size)) {
-                __m512i kept = _mm512_permutex2var_epi32(x[i], above, x[i + size]);
-                x[i + size] = _mm512_permutex2var_epi32(x[i], below, x[i + size]);
-                x[i] = kept;
-            }
-    }
-    for (int i = 0; i < SIDE; i++) _mm512_store_si512(tile + DEPTH * i, x[i]);
-}
-/* Packs a factor to [column / 16][row / 32] tiles; the left one is the transpose of a right one, with its pairs along
- * rows. Stored is x [k][n], or x transposed, its rows so far apart. */
-INLINE void pack_parts(const float *x, int stride, int k, int n, int transposed, int left, int parts, uint16_t *out) {
-    const int depth = CEIL(k, DEPTH), tiles = depth * CEIL(n, SIDE);
-    for (int at = 0; at < tiles; at++) { /* along the rows that are stored */
-        int i = transposed ? at % depth : at / CEIL(n, SIDE), j = transposed ? at / depth : at % CEIL(n, SIDE);
-        uint16_t *tile = out + (size_t)parts * TILE * (j * depth + i);
-        i *= DEPTH, j *= SIDE;
-        if (transposed) pack_along(x + (size_t)j * stride + i, stride, n - j, k - i, parts, tile);
-        else pack_pairs(x + (size_t)i * stride + j, stride, k - i, n - j, parts, tile);
-        for (int part = 0; part < parts && transposed != left; part++) transpose_pairs(tile + part * TILE);
-    }
-}
-static void pack_tiles(const float *x, int stride, int k, int n, int transposed, int left, int parts, uint16_t *out) {
-    if (parts > 1) pack_parts(x, stride, k, n, transposed, left, 2, out); /* once compiled without low parts */
-    else pack_parts(x, stride, k, n, transposed, left, 1, out);
-}
-/* A tile of float32, to or from a matrix; of a matrix that ends before it does, as many rows and columns as are left. */
-INLINE void copy(const float *from, int stride, float *to, int to_stride, int rows, int columns) {
-    for (int r = 0; r < rows && r < SIDE; r++)
-        memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * (columns < SIDE ? columns : SIDE));
-}
-#define INSIDE(r, q) (SIDE * (r + 1) <= m && SIDE * (q + 1) <= n)
-#define AT(x, r, q) (x + (size_t)SIDE * r * stride + SIDE * q)
-#define BEGIN(t, r, q) \
-    if (!add) _tile_zero(t); \
-    else if (INSIDE(r, q)) _tile_loadd(t, AT(add, r, q), sizeof(float) * stride); \
-    else { \
-        copy(AT(add, r, q), stride, edge, SIDE, m - SIDE * r, n - SIDE * q); \
-        _tile_loadd(t, edge, sizeof(float) * SIDE); \
-    }
-#define END(t, r, q) \
-    if (INSIDE(r, q)) _tile_stored(t, AT(c, r, q), sizeof(float) * stride); \
-    else { \
-        _tile_stored(t, edge, sizeof(float) * SIDE); \
-        copy(edge, SIDE, AT(c, r, q), stride, m - SIDE * r, n - SIDE * q); \
-    }
-#define MULTIPLY \
-    _tile_dpbf16ps(0, 4, 6); \
-    if (wide) _tile_dpbf16ps(1, 4, 7); \
-    if (high) _tile_dpbf16ps(2, 5, 6); \
-    if (wide && high) _tile_dpbf16ps(3, 5, 7);
-/* Up to 2 x 2 tiles of c, [m][n] of it: tiles 0 to 3; 4 and 5 are of the left factor, 6 and 7 of the right one. */
-static void tile_block(const uint16_t *a, const uint16_t *b, int depth, int parts, const float *add, float *c, int stride, int m, int n) {
-    const int high = m > SIDE, wide = n > SIDE, step = parts * TILE;
-    const size_t next = (size_t)step * depth; /* the tiles beside or below */
-    float edge[SIDE * SIDE] __attribute__((aligned(64))) = {0};
-    BEGIN(0, 0, 0)
-    if (wide) { BEGIN(1, 0, 1) }
-    if (high) { BEGIN(2, 1, 0) }
-    if (wide && high) { BEGIN(3, 1, 1) }
-    for (int i = 0; i < depth; i++, a += step, b += step) {
-        _tile_loadd(6, b, 64);
-        if (wide) _tile_loadd(7, b + next, 64);
-        if (parts > 1) {
-            _tile_loadd(4, a + TILE, 64);
-            if (high) _tile_loadd(5, a + next + TILE, 64);
-            MULTIPLY
-        }
-        _tile_loadd(4, a, 64);
-        if (high) _tile_loadd(5, a + next, 64);
-        MULTIPLY
-        if (parts > 1) {
-            _tile_loadd(6, b + TILE, 64);
-            if (wide) _tile_loadd(7, b + next + TILE, 64);
-            MULTIPLY
-        }
-    }
-    END(0, 0, 0)
-    if (wide) { END(1, 0, 1) }
-    if (high) { END(2, 1, 0) }
-    if (wide && high) { END(3, 1, 1) }
-}
+#ifdef HAS_TILES
 static void multiply_tiles(const factor *f, const float *a, int stride, int transposed, const float *add, float *c, int m) {
-    int k = f->k, n = f->n, depth = CEIL(k, DEPTH);
-    const size_t line = (size_t)f->parts * TILE * depth; /* a row or a column of tiles */
-    const uint16_t *packed = f->packed, *rows = f->rows;
-    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {.palette = 1};
-    for (int i = 0; i < 8; i++) shape.bytes[i] = 64, shape.rows[i] = SIDE;
-    pack_tiles(a, stride, k, m, !transposed, 1, f->parts, f->rows);
-    _tile_loadconfig(&shape);
-    for (int j = 0; j < n; j += 2 * SIDE)
-        for (int i = 0; i < m; i += 2 * SIDE) {
-            size_t at = (size_t)i * n + j;
-            tile_block(rows + line * (i / SIDE), packed + line * (j / SIDE), depth, f->parts, add ? add + at : 0, c + at, n, m - i, n - j);
-        }
-    _tile_release();
+    pack_tiles(a, stride, f->k, m, !transposed, 1, f->parts, f->rows);
+    multiply_packed(packed_left(f->rows, CEIL(f->k, DEPTH), f->parts), f->packed, add, c, m, f->k, f->n, f->parts);
 }
 #else
 static int request_tiles(void) { return 0; }

@@ -1,14 +1,17 @@
-"""The compiled parts of an LSTM (`lstm.c`, `matrix.c`), where a C compiler was there when msw2 was installed."""
+"""What is compiled (`lstm.c`, `perceptron.c`, `matrix.c`), where there was a C compiler when msw2 was installed."""
 
 import concurrent.futures
 import ctypes
 import functools
 import importlib.util
+import itertools
+from collections.abc import Callable
 
 import numpy as np
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
 TILE = 16  # rows that are multiplied together: fewer cost as much
+DEPTH = 32  # numbers of bfloat16 in a row of a tile
 # Operations for which another thread is worth waking: a millisecond, by vectors and in tiles. Each packs the kernel.
 WORTH, WORTH_IN_TILES = 1e8, 5e8
 
@@ -32,7 +35,7 @@ def use_tiles(products: int) -> int:
             1e-7; 1: what is multiplied is rounded to bfloat16, right to 1e-2; 0: none, tiles are not used.
 
     Returns:
-        how many it will be: 0 where there are no tiles. See `matrix.c`.
+        how many it will be: 0 where there are no tiles. See `tiles.h`.
     """
     return library().use_tiles(products) if library() else 0
 
@@ -145,16 +148,101 @@ def project_backward(pianoroll: np.ndarray, d_projected: np.ndarray) -> tuple[np
     return d_kernel, d_bias
 
 
+def perceptron(rows: np.ndarray, *weights: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Runs dense layers, all but the last with ReLU, in tiles of bfloat16; wants `tiles_in_use`.
+
+    Right to 1e-2, as one product of bfloat16 is (`use_tiles`), wherever rows are near -1 to the same part of how far
+    they are from there.
+
+    Args:
+        rows: float32 [row, feature], mostly near -1.
+        weights: kernel [feature, unit] and bias [unit] of each layer in turn.
+        threads: that share the rows; they change no number.
+
+    Returns:
+        What the last layer makes, float32 [row, unit]; and what `perceptron_backward` needs.
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    sizes = _sizes(weights)
+    made = _empty(len(rows), sizes[-1])
+    lines = TILE * -(-len(rows) // TILE)
+    kept = _empty(lines * sum(-(-size // DEPTH) * DEPTH for size in sizes[:-1]) // 2).view(np.uint16)
+
+    def run(*part):
+        _call_layers("perceptron", (rows, weights[::2], weights[1::2], kept, made), sizes, *part, len(rows))
+
+    _each(_parts(threads, 2 * len(rows) * _multiplied(sizes), len(rows)), run)
+    return made, kept
+
+
+def perceptron_backward(
+    d_made: np.ndarray, kept: np.ndarray, *weights: np.ndarray, threads: int = 1
+) -> list[np.ndarray]:
+    """Returns the gradients by the weights of `perceptron`, in their order, from that by what it made.
+
+    Raises:
+        MemoryError: if there is no memory.
+    """
+    sizes, rows = _sizes(weights), len(d_made)
+    parts = _parts(threads, 4 * rows * _multiplied(sizes), rows) or [(0, 0)]
+    gradients = {part: [_empty(*weight.shape) for weight in weights] for part in parts}
+
+    def run(*part):
+        own = gradients[part]
+        arrays = d_made, weights[::2], kept, own[::2], own[1::2]
+        _call_layers("perceptron_backward", arrays, sizes, *part, rows)
+
+    _each(parts, run)
+    return [sum(each[1:], each[0]) for each in zip(*gradients.values(), strict=True)]
+
+
+def _sizes(weights) -> list[int]:
+    return [len(weights[0]), *(len(bias) for bias in weights[1::2])]
+
+
+def _multiplied(sizes: list[int]) -> int:
+    return sum(one * other for one, other in itertools.pairwise(sizes))
+
+
+def _call_layers(name: str, arrays, sizes: list[int], *numbers: int) -> None:
+    """Calls a function of arrays, and of lists of them that have one a layer."""
+    held = []  # until C is done
+
+    def pointer(array):
+        if isinstance(array, np.ndarray):
+            held.append(np.ascontiguousarray(array))
+            return ctypes.c_void_p(held[-1].ctypes.data)
+        held.append((ctypes.c_void_p * len(array))(*(pointer(each) for each in array)))
+        return held[-1]
+
+    pointers = [pointer(array) for array in arrays]
+    layers = (ctypes.c_int * len(sizes))(*sizes)
+    if getattr(library(), name)(
+        *pointers, layers, *(ctypes.c_int(each) for each in (len(sizes) - 1, *numbers))
+    ):
+        raise MemoryError(f"no memory for {name}, sizes {', '.join(map(str, sizes))}")
+
+
 def _share(threads: int, work: float, name: str, arrays, rows: int, *numbers: int) -> None:
     """Calls a function that takes which of the rows to work on, for all of them, which are so many operations."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]  # once for all threads
+    _each(_parts(threads, work, rows), lambda *part: _call(name, arrays, *part, rows, *numbers))
+
+
+def _parts(threads: int, work: float, rows: int) -> list[tuple[int, int]]:
+    """Returns first row and number of the rows for each thread, where all rows are so many operations."""
     threads = min(threads, 1 + int(work / (WORTH_IN_TILES if tiles_in_use() else WORTH)))
     share = TILE * max(1, -(-rows // (TILE * threads)))
-    parts = [(first, min(share, rows - first)) for first in range(0, rows, share)]
-    # A thread that calls C lets the others run.
-    tasks = [_pool().submit(_call, name, arrays, *part, rows, *numbers) for part in parts[1:]]
+    return [(first, min(share, rows - first)) for first in range(0, rows, share)]
+
+
+def _each(parts: list[tuple[int, int]], function: Callable) -> None:
+    """Calls a function for each part, in a thread each; one that calls C lets the others run."""
+    tasks = [_pool().submit(function, *part) for part in parts[1:]]
     for part in parts[:1]:  # there is none of an empty batch
-        _call(name, arrays, *part, rows, *numbers)
+        function(*part)
     for task in tasks:
         task.result()
 

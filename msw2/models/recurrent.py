@@ -14,23 +14,19 @@ Elsewhere (GPUs, other backends) it is Keras's own way, cuDNN where that applies
 """
 
 import functools
-import math
-import os
 
 import keras
 import numpy as np
 from keras import ops
 
 from msw2.models import native
+from msw2.models.operations import call, in_training, on_cpu, product, rows_product, threads, worth_tiles
 
 
 def released_hard_sigmoid(x):
     """Keras 2.1.6's hard sigmoid, clip(0.2 x + 0.5, 0, 1); Keras 3's own has slope 1/6."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
-
-BATCH = 32  # rows that a step of training has, nearly always
-WORTH = 5e7  # operations of a product that are worth calling a function for: half a millisecond
 
 GATES = {"sigmoid": "sigmoid", "hard_sigmoid": released_hard_sigmoid}
 
@@ -54,7 +50,7 @@ class LSTM(keras.layers.LSTM):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Maps [batch, step, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
         if initial_state is None and mask is None and self._is_fast():
-            if training and sequences.shape[1] is not None:
+            if in_training(training) and sequences.shape[1] is not None:
                 return self._train(self._in_time(sequences))
             if self.gates == "sigmoid":
                 return self._infer(self._in_time(sequences))
@@ -69,7 +65,7 @@ class LSTM(keras.layers.LSTM):
     def _is_fast(self) -> bool:
         if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
             return False
-        return _on_cpu() if self.fused is None else self.fused
+        return on_cpu() if self.fused is None else self.fused
 
     def _in_time(self, sequences):
         if self.go_backwards:
@@ -102,8 +98,8 @@ class LSTM(keras.layers.LSTM):
 
         Those of one step alone, [1, batch, 4 x unit], stand for `_steps`, if each step has the same.
         """
-        if _in_tiles(sequences.shape[0], kernel.shape):
-            return _rows_product(sequences, kernel) + bias
+        if worth_tiles(sequences.shape[0], kernel.shape):
+            return rows_product(sequences, kernel) + bias
         return ops.tensordot(sequences, kernel, 1) + bias
 
     def _steps(self) -> int | None:
@@ -143,7 +139,7 @@ class RepeatedLSTM(LSTM):
 
     def call(self, vectors, training=False):
         """Maps [batch, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
-        if training and self._is_fast():
+        if in_training(training) and self._is_fast():
             return self._train(vectors)
         repeated = ops.repeat(ops.expand_dims(vectors, 1), self.steps, axis=1)
         position = ops.cast(self._position[None], repeated.dtype)
@@ -192,19 +188,6 @@ def _position(steps: int, beat_resolution: int | None) -> np.ndarray:
     in_beat = np.eye(beat_resolution, dtype="float32")[step % beat_resolution]
     beat = np.eye(-(-steps // beat_resolution), dtype="float32")[step // beat_resolution]
     return np.concatenate([in_beat, beat], axis=-1)
-
-
-def _on_cpu() -> bool:
-    import tensorflow as tf  # noqa: PLC0415 (other backends run without TensorFlow)
-
-    return not tf.config.list_logical_devices("GPU")
-
-
-def _threads() -> int:
-    """Returns how many threads TensorFlow gives an operation."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
 
 
 def _block_lstm(sequences, kernel, recurrent_kernel, bias):
@@ -265,45 +248,9 @@ def _kernel_gradient(hidden, d_projected):
 
     # A state of zero adds nothing, and of an LSTM over five tracks it is a fifth.
     pair = [tf.reshape(each, [-1, each.shape[-1]]) for each in (hidden[1:-1], d_projected[1:])]
-    if _in_tiles(d_projected.shape[0], (hidden.shape[-1], d_projected.shape[-1])):
-        return _product(*pair, transposed=(True, False))
+    if worth_tiles(d_projected.shape[0], (hidden.shape[-1], d_projected.shape[-1])):
+        return product(*pair, transposed=(True, False))
     return tf.matmul(*pair, transpose_a=True)
-
-
-def _in_tiles(steps: int | None, kernel: tuple[int, int]) -> bool:
-    """Returns whether products of all steps of a batch by a kernel of a shape are to be made by `native`."""
-    enough = steps is None or 2 * steps * BATCH * math.prod(kernel) >= WORTH
-    return enough and native.tiles_in_use() > 0
-
-
-def _product(left, right, transposed):
-    """Returns the product of two matrices, each of them transposed or not, by `native`, without a gradient."""
-    like = left.shape[1 if transposed[0] else 0], right.shape[0 if transposed[1] else 1]
-    function = functools.partial(native.product, transposed=transposed, threads=_threads())
-    return _call(function, left, right, like=(like,))[0]
-
-
-def _rows_product(sequences, kernel):
-    """Multiplies [..., feature] by a kernel [feature, unit], by `native`, with its gradient."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    @tf.custom_gradient
-    def run(rows, kernel):
-        def gradient(d_product):
-            return _product(d_product, kernel, (False, True)), _product(rows, d_product, (True, False))
-
-        return _product(rows, kernel, (False, False)), gradient
-
-    made = run(tf.reshape(sequences, [-1, sequences.shape[-1]]), kernel)
-    return tf.reshape(made, [*tf.unstack(tf.shape(sequences)[:-1]), kernel.shape[-1]])
-
-
-def _call(function, *tensors, like):
-    """Calls a function of `native` in the graph; its results are float32, with the shapes `like`."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    made = tf.numpy_function(function, tensors, [tf.float32] * len(like), stateful=False)
-    return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tf.nest.flatten(made), like, strict=True)]
 
 
 @functools.cache
@@ -314,11 +261,11 @@ def _native_projection():
     @tf.custom_gradient
     def run(pianoroll, kernel, bias):
         shape = (*pianoroll.shape[:2], bias.shape[0])
-        (projected,) = _call(native.project, pianoroll, kernel, bias, like=(shape,))
+        (projected,) = call(native.project, pianoroll, kernel, bias, like=(shape,))
 
         def gradient(d_projected):
             like = kernel.shape, bias.shape
-            d_kernel, d_bias = _call(native.project_backward, pianoroll, d_projected, like=like)
+            d_kernel, d_bias = call(native.project_backward, pianoroll, d_projected, like=like)
             return tf.tensordot(d_projected, kernel, [[2], [1]]), d_kernel, d_bias
 
         return projected, gradient
@@ -340,14 +287,14 @@ def _native_recurrence(hard: bool, known_steps: int | None):
         given, batch, width = projected.shape
         steps = known_steps or given
         states = (None if steps is None else steps + 1, batch, width // 4)
-        how = {"hard": hard, "threads": _threads()}
+        how = {"hard": hard, "threads": threads()}
         forward = functools.partial(native.forward, steps=known_steps, **how)
         backward = functools.partial(native.backward, **how)
         like = steps, batch, width
-        hidden, cells, gates = _call(forward, projected, kernel, like=(states, states, like))
+        hidden, cells, gates = call(forward, projected, kernel, like=(states, states, like))
 
         def gradient(d_states):
-            (d_projected,) = _call(backward, d_states, kernel, gates, cells, like=(like,))
+            (d_projected,) = call(backward, d_states, kernel, gates, cells, like=(like,))
             d_kernel = _kernel_gradient(hidden, d_projected)
             return tf.reduce_sum(d_projected, 0, keepdims=True) if given != steps else d_projected, d_kernel
 

@@ -5,6 +5,7 @@ import keras
 from msw2.config import Config
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.layers import ToLogits
+from msw2.models.perceptron import Perceptron
 from msw2.models.recurrent import GATES
 from msw2.models.residual import EPSILON, MOMENTUM, ResidualUnit
 
@@ -43,18 +44,17 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
     return keras.Model(bar, _output(config, seed)(x), name=f"{track}_refiner")
 
 
-def set_hidden_policy(refiner: keras.Model, policy: str) -> None:
-    """Has hidden layers of a refiner "in notes" computed under a dtype policy; what comes out stays float32.
-
-    Not the first: a BVAE's output is mostly near -1, where bfloat16 has steps of 1/256.
-
-    Args:
-        refiner: not compiled yet.
-        policy: of Keras; with a `mixed_` one the weights stay float32.
-    """
-    dense = [layer for layer in refiner.layers if isinstance(layer, keras.layers.Dense)]
-    for layer in dense[1:-1]:
-        layer.dtype_policy = policy
+def training_view(refiner: keras.Model) -> keras.Model:
+    """Returns the model to train a refiner by: itself, or, of one "in notes", the same with its layers in one."""
+    layers = [layer for layer in refiner.layers if isinstance(layer, keras.layers.Dense)]
+    if not layers:
+        return refiner
+    bar = keras.Input(refiner.input.shape[1:], name="bar")
+    x = Perceptron(layers, name="perceptron")(bar)
+    names = {layer.name for layer in refiner.layers}
+    if "corrected" in names:
+        x = refiner.get_layer("corrected")([refiner.get_layer("opinion")(bar), x])
+    return keras.Model(bar, refiner.layers[-1](x), name=refiner.name)
 
 
 def _notes(config: Config, bar):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from msw2.models.operations import fitting
 from msw2.music.files import replacing
 
 CHECKPOINT_EVERY = 15.0  # seconds between checkpoints, so that short epochs are not spent on writing
@@ -146,16 +147,17 @@ def fit(
     first = resume.restore(model)
     if first >= epochs:
         return
-    model.fit(
-        batches(first),
-        initial_epoch=first,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        callbacks=[*callbacks, resume, Progress(label, epochs)],
-        shuffle=False,  # the dataset is; Keras warns otherwise
-        verbose=0,
-    )
+    with fitting():
+        model.fit(
+            batches(first),
+            initial_epoch=first,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            callbacks=[*callbacks, resume, Progress(label, epochs)],
+            shuffle=False,  # the dataset is; Keras warns otherwise
+            verbose=0,
+        )
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

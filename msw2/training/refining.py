@@ -9,7 +9,7 @@ from msw2.data import pipeline
 from msw2.data.store import Store
 from msw2.models import bvae
 from msw2.models.layers import Sampling
-from msw2.models.refine import THRESHOLD, set_hidden_policy
+from msw2.models.refine import THRESHOLD, training_view
 from msw2.models.sandwich import Parts, build_parts, part_seed
 from msw2.music.tracks import track_index
 from msw2.training.annealing import SlopeAnnealing
@@ -23,7 +23,7 @@ from msw2.training.units import epoch_units, read_units
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
-def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | None = None) -> bool:
+def train_refiner(run: Run, store: Store, track: str) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
     Where `refine` is `none` there is nothing to train: a file without weights is written, and no history.
@@ -32,7 +32,6 @@ def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | No
         run: of stage 1 trained.
         store: of the units.
         track: name.
-        hidden_policy: dtype policy of the hidden layers "in notes" but the first; None: the global one.
 
     Returns:
         False if the refiner was trained already.
@@ -52,8 +51,6 @@ def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | No
     if config.refine == "none":
         run.save_weights(refiner, name)
         return True
-    if hidden_policy:
-        set_hidden_policy(refiner, hidden_policy)
     units = read_units(run, store, "train", [track])
     if config.transpose or config.mixed_bars or len(units) * config.unit_bars > MAX_MADE_BARS:
         model, annealing = refine_view(parts, track), [SlopeAnnealing(refiner)]
@@ -62,8 +59,9 @@ def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | No
             run, store, model, [track], units, stage=name, epochs=config.refine_epochs, callbacks=annealing
         )
     else:  # every epoch has the same units: what the BVAE makes of them is made once
-        compile_refiner(refiner, parts, name)
-        resume = _fit_made(run, store, parts, track, units)
+        model = training_view(refiner)
+        compile_refiner(model, parts, name)
+        resume = _fit_made(run, store, parts, units, refiner=model, track=track)
     run.save_weights(refiner, name)
     resume.finish()
     return True
@@ -72,7 +70,8 @@ def train_refiner(run: Run, store: Store, track: str, *, hidden_policy: str | No
 def refine_view(parts: Parts, track: str) -> keras.Model:
     """Returns the model from a track's unit to what its refiner makes of what its BVAE makes of it."""
     made = made_view(parts, track)
-    return keras.Model(made.input, parts.models[f"{track}_refiner"](made.output), name=f"{track}_refine")
+    refiner = training_view(parts.models[f"{track}_refiner"])
+    return keras.Model(made.input, refiner(made.output), name=f"{track}_refine")
 
 
 def made_view(parts: Parts, track: str) -> keras.Model:
@@ -120,7 +119,9 @@ def refine_accuracy() -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(right, name="accuracy")
 
 
-def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.PackedUnits) -> Resume:
+def _fit_made(
+    run: Run, store: Store, parts: Parts, train: pipeline.PackedUnits, *, refiner: keras.Model, track: str
+) -> Resume:
     """Fits a compiled refiner to units that the frozen BVAE decodes once, in memory."""
     name, made = f"{track}_refiner", tf.function(made_view(parts, track))
 
@@ -132,11 +133,11 @@ def _fit_made(run: Run, store: Store, parts: Parts, track: str, train: pipeline.
     return fit_arrays(
         run,
         store,
-        parts.models[name],
+        refiner,
         decode(train),
         rows=epoch_units(run, store, [track]),
         validation=decode(validation) if len(validation) else None,
         stage=name,
         epochs=run.config.refine_epochs,
-        callbacks=[SlopeAnnealing(parts.models[name])],
+        callbacks=[SlopeAnnealing(refiner)],
     )

@@ -201,27 +201,6 @@ def test_precision_is_what_the_device_does_well(parse, monkeypatch, gpu, precisi
         native.use_tiles(3)
 
 
-@pytest.mark.parametrize(
-    ("cpu", "gpu", "precision", "policy"),
-    [
-        ("flags : fpu amx_bf16 amx_int8", False, "auto", "mixed_bfloat16"),
-        ("flags : fpu amx_bf16 amx_int8", True, "auto", None),
-        ("flags : fpu amx_bf16 amx_int8", False, "float32", None),
-        ("flags : fpu avx512_bf16 amx_int8", False, "auto", None),  # without tiles bfloat16 is no faster
-        (None, False, "auto", None),
-    ],
-)
-def test_refiners_are_trained_in_bfloat16_on_a_cpu_with_tiles(
-    parse, monkeypatch, tmp_path, *, cpu, gpu, precision, policy
-):
-    parse(f"--precision={precision}")
-    if cpu:
-        (tmp_path / "cpuinfo").write_text(cpu)
-    monkeypatch.setattr(options, "CPU_FLAGS", tmp_path / "cpuinfo")
-    monkeypatch.setattr(options.tf.config, "list_physical_devices", lambda kind: ["gpu"] * gpu)
-    assert options.refiner_policy() == policy
-
-
 class Process:
     """A process that ends with a status after some polls."""
 

@@ -1,4 +1,6 @@
-"""The compiled recurrence against one of NumPy in float64, at sizes that fill its tiles and that do not."""
+"""What is compiled against NumPy in float64, at sizes that fill its tiles and that do not."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -19,6 +21,12 @@ def products(request):
         pytest.skip("this CPU has no tiles")
     yield request.param
     native.use_tiles(3)
+
+
+@pytest.fixture
+def one_product(products):
+    if products != "bfloat16":
+        pytest.skip("perceptrons are made of one product of bfloat16")
 
 
 def oracle(projected, kernel, d_states, hard):
@@ -201,3 +209,91 @@ def test_a_projection_and_its_gradient_are_those_of_numpy(steps, batch, pitches,
     for ours, wanted in zip(found, expected, strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))
+
+
+def perceptron_oracle(rows, weights, d_made):
+    rows, d_made, *weights = (array.astype(np.float64) for array in (rows, d_made, *weights))
+    states, layers = [rows], list(zip(weights[::2], weights[1::2], strict=True))
+    for kernel, bias in layers:
+        states.append(np.maximum(states[-1] @ kernel + bias, 0))
+    made = states[-2] @ kernel + bias
+    gradients = []
+    for (kernel, _), before in zip(reversed(layers), states[-2::-1], strict=True):
+        gradients[:0] = [before.T @ d_made, d_made.sum(axis=0)]
+        d_made = (d_made @ kernel.T) * (before > 0)
+    return made, gradients
+
+
+def dense_weights(rng, sizes):
+    """Kernels of He's deviation, so that states neither die out nor grow, and biases."""
+    weights = []
+    for features, units in itertools.pairwise(sizes):
+        kernel = rng.normal(0, np.sqrt(2 / features), (features, units))
+        weights += [kernel.astype(np.float32), rng.normal(0, 0.3, units).astype(np.float32)]
+    return weights
+
+
+@pytest.mark.usefixtures("one_product")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (1, (1, 1, 1)),
+        (20, (5, 3)),
+        (37, (84, 33, 16, 5)),
+        (301, (40, 65, 84)),
+        (700, (84, 96, 64, 32, 84)),
+    ],
+)
+def test_a_perceptron_and_its_gradient_are_those_of_numpy(monkeypatch, count, sizes, threads):
+    monkeypatch.setattr(native, "WORTH_IN_TILES", 1.0)
+    rng = np.random.default_rng(7)
+    rows = np.where(rng.random((count, sizes[0])) < 0.1, 0.9, -1 + 0.1 * rng.random((count, sizes[0])))
+    weights = dense_weights(rng, sizes)
+    d_made = rng.normal(0.5, 1, (count, sizes[-1])).astype(np.float32)
+    made, kept = native.perceptron(rows.astype(np.float32), *weights, threads=threads)
+    found = native.perceptron_backward(d_made, kept, *weights, threads=threads)
+    wanted, gradients = perceptron_oracle(rows, weights, d_made)
+    assert [each.dtype for each in (made, kept, *found)] == [np.float32, np.uint16] + [np.float32] * len(
+        found
+    )
+    assert np.linalg.norm(made - wanted) <= 5e-3 * np.linalg.norm(wanted)
+    for index, (ours, theirs) in enumerate(zip(found, gradients, strict=True)):
+        last = index >= len(found) - 2  # before it, a state may be just positive where it is just not
+        assert ours.shape == theirs.shape
+        assert np.linalg.norm(ours - theirs) <= (5e-3 if last else 5e-2) * np.linalg.norm(theirs)
+
+
+@pytest.mark.usefixtures("one_product")
+def test_a_perceptron_tells_apart_what_is_nearly_silent():
+    rng = np.random.default_rng(8)
+    above = (10.0 ** rng.uniform(-5, -3, (50, 84))).astype(
+        np.float32
+    )  # far less than a step of bfloat16 at -1
+    kernel, bias = dense_weights(rng, (84, 7))
+    made, kept = native.perceptron(above - 1, kernel, bias)
+    above = (above - 1).astype(np.float64) + 1  # as near as float32 is
+    error = np.abs(made - ((above - 1) @ kernel.astype(np.float64) + bias))
+    assert np.all(error <= 2.0**-7 * (above @ np.abs(kernel)) + 1e-5)
+    d_made = rng.normal(0, 1, (50, 7)).astype(np.float32)
+    d_kernel, d_bias = native.perceptron_backward(d_made, kept, kernel, bias)
+    error = np.abs(d_kernel + d_bias - above.T @ d_made.astype(np.float64))
+    assert np.all(error <= 2.0**-7 * (above.T @ np.abs(d_made)) + 1e-5)
+
+
+@pytest.mark.usefixtures("one_product")
+def test_a_perceptron_of_no_rows_has_gradients_of_zero():
+    weights = dense_weights(np.random.default_rng(9), (3, 4, 2))
+    made, kept = native.perceptron(np.zeros((0, 3), np.float32), *weights)
+    assert made.shape == (0, 2)
+    gradients = native.perceptron_backward(made, kept, *weights)
+    assert [each.shape for each in gradients] == [(3, 4), (4,), (4, 2), (2,)]
+    assert not any(each.any() for each in gradients)
+
+
+@pytest.mark.usefixtures("one_product")
+def test_what_is_no_number_stays_none_in_a_perceptron():
+    rows = np.full((40, 3), -1, np.float32)
+    rows[17, 1] = np.nan
+    made, _ = native.perceptron(rows, *dense_weights(np.random.default_rng(9), (3, 4, 2)))
+    assert np.isnan(made[17]).all() and np.isfinite(np.delete(made, 17, axis=0)).all()

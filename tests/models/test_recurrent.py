@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import SMOKE
-from msw2.models import native, recurrent
+from msw2.models import native
 from msw2.models.recurrent import LSTM, PianorollLSTM, RepeatedLSTM, released_hard_sigmoid
 from msw2.models.sandwich import build_parts
 
@@ -26,7 +26,7 @@ def way(request, monkeypatch):
         pytest.skip("no C compiler was there at installation")
     elif native.use_tiles(products := 3 * (request.param != "float32")) != products:
         pytest.skip("this CPU has no tiles")
-    monkeypatch.setattr(recurrent, "WORTH", 0)  # or nothing here would be multiplied in tiles but the states
+    monkeypatch.setattr("msw2.models.operations.WORTH", 0)  # or nothing but states is in tiles
     yield request.param
     native.use_tiles(3)
 

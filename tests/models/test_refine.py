@@ -2,10 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from msw2.config import SMOKE
+from msw2.models import native
 from msw2.models.layers import ToLogits
-from msw2.models.refine import build_refiner, set_hidden_policy
+from msw2.models.perceptron import Perceptron
+from msw2.models.refine import build_refiner, training_view
 
 CONFIG = dataclasses.replace(SMOKE, steps=8, beat_resolution=2, pitches=5, refine_residual=True)
 
@@ -48,18 +51,51 @@ def test_each_step_is_refined_by_itself(residual):
     assert np.delete(difference, 3).max() < 1e-6
 
 
-def test_hidden_layers_under_a_policy_of_their_own():
-    full = build_refiner(dataclasses.replace(CONFIG, refine_residual=False), "bass")
-    half = build_refiner(dataclasses.replace(CONFIG, refine_residual=False), "bass")
-    half.set_weights(full.get_weights())
-    set_hidden_policy(half, "mixed_bfloat16")
-    dtypes = [layer.compute_dtype for layer in half.layers if layer.weights]
-    assert dtypes == ["float32", "bfloat16", "bfloat16", "bfloat16", "float32"]
-    assert {weight.dtype for weight in half.weights} == {"float32"}
-    signed = np.random.default_rng(3).uniform(-1, 1, (4, 8, 5)).astype(np.float32)
-    expected, found = np.asarray(full(signed)), np.asarray(half(signed))
-    assert found.dtype == np.float32
-    assert 0 < np.abs(found - expected).max() < 0.01  # bfloat16 has 8 bits
+@pytest.fixture
+def tiles():
+    if not native.use_tiles(1):
+        pytest.skip("no C compiler, or no tiles")
+    yield
+    native.use_tiles(3)
+
+
+def gradients(model, refiner, signed, upstream):
+    """What a model makes, and the gradients of its product with `upstream` by the weights of the refiner."""
+    with tf.GradientTape() as tape:
+        made = model(signed, training=True)
+        total = tf.reduce_sum(made * upstream)
+    return made, tape.gradient(total, [weight.value for weight in refiner.trainable_weights])
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.usefixtures("tiles")
+def test_a_refiner_is_trained_in_one_piece_and_is_the_same(residual):
+    refiner = varied("notes", "sigmoid", residual)
+    view = training_view(refiner)
+    assert [id(each) for each in view.trainable_weights] == [id(each) for each in refiner.trainable_weights]
+    signed = random_signed()
+    upstream = np.random.default_rng(5).normal(1, 1, signed.shape).astype(np.float32)
+    (made, found), (wanted, expected) = (
+        gradients(model, refiner, signed, upstream) for model in (view, refiner)
+    )
+    assert 0 < np.abs(made - wanted).max() < 0.01  # of bfloat16, and hence not by the layers one by one
+    for ours, theirs in zip(found, expected, strict=True):
+        assert np.linalg.norm(ours - theirs) <= 0.15 * np.linalg.norm(theirs)  # just positive or just not
+    assert np.array_equal(view(signed), refiner(signed))  # not so in inference
+
+
+@pytest.mark.usefixtures("tiles")
+def test_three_products_for_one_or_half_precision_leave_a_perceptron_to_keras():
+    refiner, signed = varied("notes", "sigmoid"), random_signed()
+    native.use_tiles(3)
+    np.testing.assert_allclose(training_view(refiner)(signed, training=True), refiner(signed), atol=1e-6)
+    native.use_tiles(1)
+    assert not Perceptron(refiner.layers[1:-1], dtype="mixed_bfloat16")._is_fast()
+
+
+def test_a_refiner_in_bars_is_trained_as_it_is():
+    refiner = varied("bars", "sigmoid")
+    assert training_view(refiner) is refiner
 
 
 NETWORKS = ("notes", "bars")
