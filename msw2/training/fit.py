@@ -149,15 +149,27 @@ def fit(
         return
     with fitting():
         model.fit(
-            batches(first),
+            _untuned(batches(first)),
             initial_epoch=first,
             epochs=epochs,
             steps_per_epoch=steps,
-            validation_data=validation,
+            validation_data=None if validation is None else _untuned(validation),
             callbacks=[*callbacks, resume, Progress(label, epochs)],
             shuffle=False,  # the dataset is; Keras warns otherwise
             verbose=0,
         )
+
+
+def _untuned(dataset):
+    """Returns a dataset without tf.data's tuner, which sleeps up to a minute at a time.
+
+    An iterator that is done with waits until it wakes: half a minute on average, at the end of every training.
+    """
+    import tensorflow as tf  # noqa: PLC0415 (other backends run without TensorFlow)
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -32,7 +32,7 @@ def train(model, path, epochs=5, identity="mine"):
         lambda first: batches(first, epochs),
         epochs=epochs,
         steps=3,
-        validation=(ROWS, ROWS),
+        validation=tf.data.Dataset.from_tensors((ROWS, ROWS)),
         resume=resume,
         label="dense",
     )
@@ -106,3 +106,12 @@ def test_nothing_is_left_of_a_fit_that_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(model, "fit", None)
     assert train(model, tmp_path, epochs=2) is not None
     assert float(model.optimizer.iterations) == pytest.approx(6)
+
+
+def test_no_fit_waits_for_the_tuner_of_its_data(tmp_path, monkeypatch):
+    """An iterator whose pipeline is tuned takes up to a minute to go."""
+    model, given = make(), {}
+    monkeypatch.setattr(model, "fit", lambda batches, **kwargs: given.update(kwargs, batches=batches))
+    train(model, tmp_path)
+    for name in ("batches", "validation_data"):
+        assert given[name].options().autotune.enabled is False
