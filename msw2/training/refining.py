@@ -114,7 +114,7 @@ def refine_accuracy() -> keras.metrics.Metric:
     """Returns the share of the cells, 0..1, that are right at the threshold of 0.5 (Fig. 7)."""
 
     def right(bar, probability):
-        return ops.mean(ops.cast((bar > 0) == (probability >= THRESHOLD), "float32"), axis=(1, 2))
+        return ops.mean(ops.cast(ops.equal(bar > 0, probability >= THRESHOLD), "float32"), axis=(1, 2))
 
     return keras.metrics.MeanMetricWrapper(right, name="accuracy")
 

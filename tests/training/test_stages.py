@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
-from msw2.models import refine
+from msw2.models import native, refine
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
@@ -252,6 +252,22 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     monkeypatch.setattr(stages, "fit", None)
     assert refining.train_refiner(run, store, "bass") is False
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_a_refiner_trains_behind_a_bvae_of_either_likelihood(  # noqa: PLR0917 - fixtures
+    tmp_path, monkeypatch, config, store, likelihood, compiled
+):
+    track = "drums"
+    if not compiled:
+        monkeypatch.setattr(native, "library", lambda: None)
+    config = dataclasses.replace(config, likelihood=likelihood)
+    run, parts = Run.create(tmp_path / "run", config), build_parts(config, [track])
+    for part in (f"{track}_encoder", f"{track}_decoder"):
+        run.save_weights(parts.models[part], part)
+    assert refining.train_refiner(run, store, track)
+    assert len(history(run, f"{track}_refiner")) == config.refine_epochs
 
 
 def test_without_augmentation_the_bvae_decodes_once_and_the_refiner_reads_just_that(
