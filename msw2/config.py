@@ -346,7 +346,7 @@ TUNED = dataclasses.replace(
 )
 
 DEMO = dataclasses.replace(
-    TUNED, epoch_bars=0, bvae_epochs=33, refine_epochs=1, mfg_epochs=8, mfg_transpositions=6
+    TUNED, epoch_bars=0, bvae_epochs=33, refine_epochs=1, mfg_epochs=6, mfg_transpositions=6
 )
 
 SMOKE = dataclasses.replace(
