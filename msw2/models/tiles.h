@@ -101,10 +101,36 @@ INLINE void pack_tiles(const float *x, int stride, int k, int n, int transposed,
     if (parts > 1) pack_parts(x, stride, k, n, transposed, left, 2, out); /* once compiled without low parts */
     else pack_parts(x, stride, k, n, transposed, left, 1, out);
 }
+/* The same from x [k][n] that is bfloat16 already, of one part; what is beyond k or n in its memory is not read. */
+INLINE void pack_halves(const uint16_t *x, int stride, int k, int n, int left, uint16_t *out) {
+    const int depth = CEIL(k, DEPTH);
+    for (int i = 0; i < k; i += DEPTH)
+        for (int j = 0; j < n; j += SIDE) {
+            uint16_t *tile = out + (size_t)TILE * (j / SIDE * depth + i / DEPTH);
+            const __mmask16 valid = n - j >= SIDE ? 0xFFFF : (1u << (n - j)) - 1;
+            for (int r = 0; r < DEPTH; r += 2) {
+                const uint16_t *row = x + (size_t)(i + r) * stride + j;
+                __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(i + r < k ? valid : 0, row));
+                __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(i + r + 1 < k ? valid : 0, row + stride));
+                _mm512_store_si512(tile + SIDE * r, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+            }
+            if (left) transpose_pairs(tile);
+        }
+}
 /* A tile of float32, to or from a matrix; of a matrix that ends before it does, as many rows and columns as are left. */
 INLINE void copy(const float *from, int stride, float *to, int to_stride, int rows, int columns) {
     for (int r = 0; r < rows && r < SIDE; r++)
         memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * (columns < SIDE ? columns : SIDE));
+}
+/* Where the tiles of a left factor are: the first, how far it is from there to the one below and to the one beside, and
+ * from a row of a tile to the next, in bytes. */
+typedef struct {
+    const uint16_t *at;
+    size_t below;
+    int beside, row;
+} left_tiles;
+INLINE left_tiles packed_left(const uint16_t *packed, int depth, int parts) {
+    return (left_tiles){packed, (size_t)parts * TILE * depth, parts * TILE, 2 * DEPTH};
 }
 #define INSIDE(r, q) (SIDE * (r + 1) <= m && SIDE * (q + 1) <= n)
 #define AT(x, r, q) (x + (size_t)SIDE * r * stride + SIDE * q)
@@ -126,32 +152,6 @@ INLINE void copy(const float *from, int stride, float *to, int to_stride, int ro
     if (wide) _tile_dpbf16ps(1, 4, 7); \
     if (high) _tile_dpbf16ps(2, 5, 6); \
     if (wide && high) _tile_dpbf16ps(3, 5, 7);
-/* The same from x [k][n] that is bfloat16 already, of one part; what is beyond k or n in its memory is not read. */
-INLINE void pack_halves(const uint16_t *x, int stride, int k, int n, int left, uint16_t *out) {
-    const int depth = CEIL(k, DEPTH);
-    for (int i = 0; i < k; i += DEPTH)
-        for (int j = 0; j < n; j += SIDE) {
-            uint16_t *tile = out + (size_t)TILE * (j / SIDE * depth + i / DEPTH);
-            const __mmask16 valid = n - j >= SIDE ? 0xFFFF : (1u << (n - j)) - 1;
-            for (int r = 0; r < DEPTH; r += 2) {
-                const uint16_t *row = x + (size_t)(i + r) * stride + j;
-                __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(i + r < k ? valid : 0, row));
-                __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(i + r + 1 < k ? valid : 0, row + stride));
-                _mm512_store_si512(tile + SIDE * r, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
-            }
-            if (left) transpose_pairs(tile);
-        }
-}
-/* Where the tiles of a left factor are: the first, how far it is from there to the one below and to the one beside, and
- * from a row of a tile to the next, in bytes. */
-typedef struct {
-    const uint16_t *at;
-    size_t below;
-    int beside, row;
-} left_tiles;
-INLINE left_tiles packed_left(const uint16_t *packed, int depth, int parts) {
-    return (left_tiles){packed, (size_t)parts * TILE * depth, parts * TILE, 2 * DEPTH};
-}
 /* Up to 2 x 2 tiles of c, [m][n] of it: tiles 0 to 3; 4 and 5 are of the left factor, 6 and 7 of the right one. */
 INLINE void tile_block(left_tiles left, const uint16_t *b, int depth, int parts, const float *add, float *c, int stride, int m, int n) {
     const int high = m > SIDE, wide = n > SIDE, step = parts * TILE;

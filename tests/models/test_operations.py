@@ -9,14 +9,6 @@ from msw2.models.perceptron import Perceptron
 from msw2.models.recurrent import LSTM, PianorollLSTM, RepeatedLSTM
 
 
-@pytest.fixture
-def tiles():
-    if not native.use_tiles(1):
-        pytest.skip("no C compiler, or no tiles")
-    yield
-    native.use_tiles(3)
-
-
 @pytest.mark.parametrize("kind", ["lstm", "pianoroll", "repeated", "perceptron"])
 @pytest.mark.usefixtures("tiles")
 def test_what_is_held_out_is_measured_as_in_training_and_nothing_else_is(kind):

@@ -51,14 +51,6 @@ def test_each_step_is_refined_by_itself(residual):
     assert np.delete(difference, 3).max() < 1e-6
 
 
-@pytest.fixture
-def tiles():
-    if not native.use_tiles(1):
-        pytest.skip("no C compiler, or no tiles")
-    yield
-    native.use_tiles(3)
-
-
 def gradients(model, refiner, signed, upstream):
     """What a model makes, and the gradients of its product with `upstream` by the weights of the refiner."""
     with tf.GradientTape() as tape:

@@ -1,0 +1,12 @@
+import pytest
+
+from msw2.models import native
+
+
+@pytest.fixture
+def tiles():
+    """One product of bfloat16 in tiles for one of float32, as commands train by default."""
+    if not native.use_tiles(1):
+        pytest.skip("no C compiler, or no tiles")
+    yield
+    native.use_tiles(3)
