@@ -2,8 +2,8 @@
 
 from setuptools import Extension, setup
 
-LSTM = Extension(
-    "msw2.models._lstm",
+NATIVE = Extension(
+    "msw2.models._native",
     ["msw2/models/lstm.c", "msw2/models/matrix.c", "msw2/models/perceptron.c"],
     depends=["msw2/models/matrix.h", "msw2/models/tiles.h"],
     # For the machine it is built on: it is built where it runs.
@@ -11,4 +11,4 @@ LSTM = Extension(
     optional=True,  # without a C compiler training is slower, and all the same
 )
 
-setup(ext_modules=[LSTM])
+setup(ext_modules=[NATIVE])

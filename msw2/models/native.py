@@ -19,7 +19,7 @@ WORTH, WORTH_IN_TILES = 1e8, 5e8
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """Returns the compiled functions, or None if there are none."""
-    found = importlib.util.find_spec("msw2.models._lstm")
+    found = importlib.util.find_spec("msw2.models._native")
     if not found or not found.origin:
         return None
     compiled = ctypes.CDLL(found.origin)
