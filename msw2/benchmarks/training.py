@@ -3,7 +3,7 @@
 A task maps a job to a slice function, see `worker`. Jobs have: `preset` and `overrides` (the config), `library`
 (`ours` or `stock`), `threads` (0: TensorFlow's default); `products` of bfloat16 for one of float32 in our LSTMs, where
 the CPU has tiles (3, which is near enough, unless the job says otherwise). Both libraries train by `fit`, on the same
-datasets.
+datasets, without tf.data's tuner: a slice would wait for it at its end.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import tensorflow as tf
 from msw2.benchmarks import stock, synthetic
 from msw2.config import Config
 from msw2.data import pipeline
+from msw2.data.untuned import untuned
 from msw2.models import mfg_vae, native
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
 from msw2.music.tracks import TRACKS, track_index
@@ -108,7 +109,7 @@ def drain(job: dict):
     batches = _bar_batches(config, job["track"], job["bars"])
 
     def run(amount):
-        for _ in batches.take(amount):
+        for _ in untuned(batches.take(amount)):
             pass
         return amount * config.batch_size, ()
 
@@ -185,7 +186,7 @@ def _bar_batches(config: Config, track: str, bars: int) -> tf.data.Dataset:
 
 def _fit(model: keras.Model, batches: tf.data.Dataset, steps: int, batch_size: int) -> int:
     """Trains for one epoch of so many steps, and returns the rows that it took."""
-    model.fit(batches, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
+    model.fit(untuned(batches), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
     return steps * batch_size
 
 

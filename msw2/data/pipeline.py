@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from msw2.data import augmentation, packing
 from msw2.data.store import Store
+from msw2.data.untuned import untuned
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS, track_index
 
@@ -93,7 +94,7 @@ def load_units(
     grid, rng = store.grid, np.random.default_rng(seed)
     spec = {track: tf.io.FixedLenFeature([], tf.string)}
     parts = [np.zeros((0, -(-unit_bars * grid.steps * grid.pitches // 8)), np.uint8)]
-    for records in tf.data.TFRecordDataset(store.files(split)).batch(READ):
+    for records in untuned(tf.data.TFRecordDataset(store.files(split)).batch(READ)):
         raw = tf.io.parse_example(records, spec)[track].numpy()
         packed = np.frombuffer(b"".join(raw), np.uint8).reshape(len(raw), packing.bytes_per_track(grid))
         cells = np.unpackbits(packed, axis=1, count=grid.bars * grid.steps * grid.pitches)
@@ -113,7 +114,8 @@ def packed_phrases(
     """Yields the first `limit` phrases of a split, or all, as `packing.pack` has them: uint8 [phrase, track, byte]."""
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in TRACK_NAMES}
     count = -1 if limit is None else limit  # TensorFlow's word for all
-    for records in tf.data.TFRecordDataset(store.files(split)).take(count).batch(batch_size).prefetch(1):
+    dataset = tf.data.TFRecordDataset(store.files(split)).take(count).batch(batch_size).prefetch(1)
+    for records in untuned(dataset):
         raw = tf.io.parse_example(records, spec)
         rows = [np.frombuffer(b"".join(raw[name].numpy()), np.uint8) for name in TRACK_NAMES]
         yield np.stack([row.reshape(records.shape[0], -1) for row in rows], axis=1)

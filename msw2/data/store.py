@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from msw2.data import packing
+from msw2.data.untuned import untuned
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
@@ -144,7 +145,7 @@ class Store:
         spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (*TRACK_NAMES, "song")}
         spec |= {"bar": tf.io.FixedLenFeature([], tf.int64), "tempo": tf.io.FixedLenFeature([], tf.float32)}
         try:
-            for records in tf.data.TFRecordDataset(self.files(split)).batch(BATCH):
+            for records in untuned(tf.data.TFRecordDataset(self.files(split)).batch(BATCH)):
                 batch = {key: value.numpy() for key, value in tf.io.parse_example(records, spec).items()}
                 rows = [np.frombuffer(b"".join(batch.pop(name)), np.uint8) for name in TRACK_NAMES]
                 shape = (len(batch["bar"]), packing.bytes_per_track(self.grid))

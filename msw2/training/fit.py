@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from msw2.data.untuned import untuned
 from msw2.models.operations import fitting
 from msw2.music.files import replacing
 
@@ -149,27 +150,15 @@ def fit(
         return
     with fitting():
         model.fit(
-            _untuned(batches(first)),
+            untuned(batches(first)),
             initial_epoch=first,
             epochs=epochs,
             steps_per_epoch=steps,
-            validation_data=None if validation is None else _untuned(validation),
+            validation_data=None if validation is None else untuned(validation),
             callbacks=[*callbacks, resume, Progress(label, epochs)],
             shuffle=False,  # the dataset is; Keras warns otherwise
             verbose=0,
         )
-
-
-def _untuned(dataset):
-    """Returns a dataset without tf.data's tuner, which sleeps up to a minute at a time.
-
-    An iterator that is done with waits until it wakes: half a minute on average, at the end of every training.
-    """
-    import tensorflow as tf  # noqa: PLC0415 (other backends run without TensorFlow)
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -26,6 +26,7 @@ def fitted(monkeypatch):
     def fit(model, batches, *, steps_per_epoch, **_):
         rows, targets = next(iter(batches))
         np.testing.assert_array_equal(rows, targets)
+        assert batches.options().autotune.enabled is False  # or its end is waited for, and measured
         calls.append((rows.shape, steps_per_epoch))
 
     monkeypatch.setattr("keras.Model.fit", fit)

@@ -143,6 +143,22 @@ def test_packed_phrases_are_all_phrases_in_order_and_as_packed(tmp_path):
     assert [len(batch) for batch in first] == [4, 1]
 
 
+def test_no_read_waits_for_a_tuner(tmp_path, monkeypatch):
+    """An iterator whose pipeline is tuned waits at its end for a tuner that sleeps."""
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 5)})
+    tuned, begin = [], tf.data.Dataset.__iter__
+
+    def noting(dataset):
+        tuned.append(dataset.options().autotune.enabled)
+        return begin(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", noting)
+    pipeline.load_units(store, "train", "piano")
+    list(pipeline.packed_phrases(store, "train", batch_size=2))
+    store.load("train")
+    assert tuned == [False, False, False]
+
+
 def test_bits_by_hand():
     # 12 cells: 1010 0000 | 0001 ....: cells 0, 2 and 11, which are (0, 0), (0, 2) and (3, 2)
     cells = pipeline.unpack(tf.constant([[0b10100000, 0b00010000]], tf.uint8), (4, 3))
