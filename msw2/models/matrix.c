@@ -79,7 +79,7 @@ static void multiply_tiles(const factor *f, const float *a, int stride, int tran
     multiply_packed(packed_left(f->rows, CEIL(f->k, DEPTH), f->parts), f->packed, add, c, m, f->k, f->n, f->parts);
 }
 #else
-static int request_tiles(void) { return 0; }
+static int request_tiles(int products) { return 0; }
 static size_t tiles_size(int k, int n, int parts) { return 0; }
 static void pack_tiles(const float *x, int stride, int k, int n, int transposed, int left, int parts, uint16_t *out) {}
 static void multiply_tiles(const factor *f, const float *a, int stride, int transposed, const float *add, float *c, int m) {}
@@ -88,8 +88,8 @@ static void multiply_tiles(const factor *f, const float *a, int stride, int tran
 /* ---- Either ---- */
 
 /* Of how many products of bfloat16, in tiles, those of float32 are made that are packed from now on: 1 or 3, or 0 for
- * none. Returns how many it will be: none where there are no tiles. */
-int use_tiles(int products) { return in_use = products && request_tiles() ? products : 0; }
+ * none. Returns how many it will be: none where the CPU does not multiply so. */
+int use_tiles(int products) { return in_use = products && request_tiles(products) ? products : 0; }
 int tiles_in_use(void) { return in_use; }
 
 int factor_pack(factor *f, const float *b, int k, int n, int transposed, int rows) {

@@ -1,4 +1,5 @@
-/* Products in tiles of bfloat16 (AMX), where a CPU has them: then HAS_TILES is defined.
+/* Products in tiles of bfloat16, where a CPU multiplies these, as tiles (AMX) or as vectors of pairs (AVX512_BF16): then
+ * HAS_TILES is defined.
  *
  * A number x is h + l + e: h is x in bfloat16, l is x - h in bfloat16, |l| <= 2^-8 |x|, |e| <= 2^-17 |x|. Of a product
  * of two numbers the tiles add up h h' + h l' + l h' in float32; what is left out, above all l l', is at most 2^-15 of
@@ -11,24 +12,34 @@
  */
 #ifndef TILES_H
 #define TILES_H
-#if defined __AMX_BF16__ && defined __AVX512BF16__ && defined __linux__
+#if defined __AVX512BF16__ && defined __AVX512BW__ && defined __AVX512VL__
 #define HAS_TILES
+#if defined __AMX_BF16__ && defined __linux__
+#define HAS_AMX
+#endif
 #include "matrix.h"
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <string.h>
+#ifdef HAS_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #define SIDE 16
 #define DEPTH 32
 #define TILE (SIDE * DEPTH) /* numbers; high parts stand before low parts */
 #define CEIL(x, y) (((x) + (y) - 1) / (y))
 
-INLINE int request_tiles(void) {
+/* Whether so many products of bfloat16 for one of float32 are to be had, and worth it. */
+INLINE int request_tiles(int products) {
+#ifdef HAS_AMX
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     return !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+#else
+    return products == 1; /* by vectors one takes half of the time of float32, three would take longer */
+#endif
 }
 INLINE size_t tiles_size(int k, int n, int parts) { return sizeof(uint16_t) * parts * TILE * CEIL(k, DEPTH) * CEIL(n, SIDE); }
 
@@ -117,11 +128,6 @@ INLINE void pack_halves(const uint16_t *x, int stride, int k, int n, int left, u
             if (left) transpose_pairs(tile);
         }
 }
-/* A tile of float32, to or from a matrix; of a matrix that ends before it does, as many rows and columns as are left. */
-INLINE void copy(const float *from, int stride, float *to, int to_stride, int rows, int columns) {
-    for (int r = 0; r < rows && r < SIDE; r++)
-        memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * (columns < SIDE ? columns : SIDE));
-}
 /* Where the tiles of a left factor are: the first, how far it is from there to the one below and to the one beside, and
  * from a row of a tile to the next, in bytes. */
 typedef struct {
@@ -131,6 +137,12 @@ typedef struct {
 } left_tiles;
 INLINE left_tiles packed_left(const uint16_t *packed, int depth, int parts) {
     return (left_tiles){packed, (size_t)parts * TILE * depth, parts * TILE, 2 * DEPTH};
+}
+#ifdef HAS_AMX
+/* A tile of float32, to or from a matrix; of a matrix that ends before it does, as many rows and columns as are left. */
+INLINE void copy(const float *from, int stride, float *to, int to_stride, int rows, int columns) {
+    for (int r = 0; r < rows && r < SIDE; r++)
+        memcpy(to + (size_t)r * to_stride, from + (size_t)r * stride, sizeof(float) * (columns < SIDE ? columns : SIDE));
 }
 #define INSIDE(r, q) (SIDE * (r + 1) <= m && SIDE * (q + 1) <= n)
 #define AT(x, r, q) (x + (size_t)SIDE * r * stride + SIDE * q)
@@ -184,18 +196,61 @@ INLINE void tile_block(left_tiles left, const uint16_t *b, int depth, int parts,
     if (high) { END(2, 1, 0) }
     if (wide && high) { END(3, 1, 1) }
 }
+#else
+#define SOME_ROWS 8
+/* The same by vectors, some rows at a time: 8 x 2 sums, to which each pair of a row of the left factor and of a column of
+ * the right one is added. */
+INLINE void pair_block(left_tiles left, const uint16_t *b, int depth, const float *add, float *c, int stride, int rows, int n) {
+    const int wide = n > SIDE;
+    const size_t next = (size_t)TILE * depth;
+    const __mmask16 mask[2] = {n >= SIDE ? 0xFFFF : (1u << n) - 1, n >= 2 * SIDE ? 0xFFFF : wide ? (1u << (n - SIDE)) - 1 : 0};
+    __m512 sums[SOME_ROWS][2];
+#pragma GCC unroll 8
+    for (int r = 0; r < SOME_ROWS; r++)
+        for (int q = 0; q < 2; q++)
+            sums[r][q] = add && r < rows ? _mm512_maskz_loadu_ps(mask[q], add + (size_t)r * stride + SIDE * q) : _mm512_setzero_ps();
+    for (int i = 0; i < depth; i++, b += TILE) {
+        const char *a = (const char *)(left.at + (size_t)i * left.beside);
+        for (int pair = 0; pair < SIDE; pair++, a += sizeof(int)) {
+            const __m512bh right[2] = {(__m512bh)_mm512_load_si512(b + DEPTH * pair), (__m512bh)_mm512_load_si512(b + (wide ? next : 0) + DEPTH * pair)};
+#pragma GCC unroll 8
+            for (int r = 0; r < SOME_ROWS; r++) {
+                int both;
+                memcpy(&both, a + (size_t)r * left.row, sizeof both);
+                const __m512bh of_row = (__m512bh)_mm512_set1_epi32(both);
+                sums[r][0] = _mm512_dpbf16_ps(sums[r][0], of_row, right[0]);
+                sums[r][1] = _mm512_dpbf16_ps(sums[r][1], of_row, right[1]);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < SOME_ROWS; r++)
+        for (int q = 0; q < 2 && r < rows; q++) _mm512_mask_storeu_ps(c + (size_t)r * stride + SIDE * q, mask[q], sums[r][q]);
+}
+INLINE void tile_block(left_tiles left, const uint16_t *b, int depth, int parts, const float *add, float *c, int stride, int m, int n) {
+    for (int r = 0; r < m && r < 2 * SIDE; r += SOME_ROWS) {
+        left_tiles some = left;
+        some.at += r / SIDE * left.below + (size_t)(r % SIDE) * left.row / sizeof *left.at;
+        pair_block(some, b, depth, add ? add + (size_t)r * stride : 0, c + (size_t)r * stride, stride, m - r, n);
+    }
+}
+#endif
 /* c [m][n] = left [m][k] x right [k][n], packed, plus add [m][n] (or nothing). */
 static void multiply_packed(left_tiles left, const uint16_t *right, const float *add, float *c, int m, int k, int n, int parts) {
     const int depth = CEIL(k, DEPTH);
+#ifdef HAS_AMX
     struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {.palette = 1};
     for (int i = 0; i < 8; i++) shape.bytes[i] = 2 * DEPTH, shape.rows[i] = SIDE;
     _tile_loadconfig(&shape);
+#endif
     for (int i = 0; i < m; i += 2 * SIDE, left.at += 2 * left.below)
         for (int j = 0; j < n; j += 2 * SIDE) {
             size_t at = (size_t)i * n + j;
             tile_block(left, right + (size_t)parts * TILE * depth * (j / SIDE), depth, parts, add ? add + at : 0, c + at, n, m - i, n - j);
         }
+#ifdef HAS_AMX
     _tile_release();
+#endif
 }
 #endif
 #endif
