@@ -23,7 +23,7 @@ LARGE = {"bvae_hidden": 256, "bvae_latent": 256}
 
 OURS, STOCK, TORCH = "ours", "stock Keras", "PyTorch"
 OURS_FIVE, TORCH_FIVE = "ours, side by side", "PyTorch, side by side"
-OURS_ROUNDED = "ours, side by side, bfloat16"  # what `--precision=auto` is on a CPU with tiles
+OURS_ROUNDED = "ours, side by side, bfloat16"  # what `--precision=auto` is on a CPU that multiplies it
 PRODUCT, PRODUCT_ONE = "matrix product", "matrix product, one thread"
 
 
@@ -56,7 +56,7 @@ def stage1(setting: Setting) -> Iterator[Comparison]:
             Ratio("one track: ours / stock Keras", OURS, STOCK),
             Ratio("five tracks: ours / stock Keras", OURS_FIVE, STOCK, keras_goal),
         ]
-        if native.tiles_in_use():
+        if native.has_tiles(1):
             rounded = _side_by_side(machine, _stage1(job | {"products": 1}))
             contenders.append(_bars(OURS_ROUNDED, *rounded))
             ratios += [

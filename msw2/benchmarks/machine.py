@@ -9,6 +9,8 @@ import platform
 import subprocess
 import sys
 
+from msw2.cores import cores
+
 NOT_INSTALLED = "not installed"
 QUESTION = """
 import json, keras, numpy, tensorflow as tf
@@ -54,7 +56,7 @@ class Machine:
         answer = json.loads(asked.stdout.splitlines()[-1])
         return cls(
             cpu=_cpu(),
-            cores=len(os.sched_getaffinity(0)),
+            cores=cores(),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             gpus=tuple(answer["gpus"]),
             versions={

@@ -2,7 +2,7 @@
 
 A task maps a job to a slice function, see `worker`. Jobs have: `preset` and `overrides` (the config), `library`
 (`ours` or `stock`), `threads` (0: TensorFlow's default); `products` of bfloat16 for one of float32 in our LSTMs, where
-the CPU has tiles (3, which is near enough, unless the job says otherwise). Both libraries train by `fit`, on the same
+the CPU makes them (3, which is near enough, unless the job says otherwise). Both libraries train by `fit`, on the same
 datasets, without tf.data's tuner: a slice would wait for it at its end.
 """
 

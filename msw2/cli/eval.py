@@ -13,7 +13,6 @@ from absl import flags
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
 from msw2.config import Config
-from msw2.data.pipeline import packed_phrases
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import novelty
 from msw2.evaluation.report import evaluate, restoration, write_reports
@@ -99,7 +98,7 @@ def _with_novelty(
     limit = min(limit or count, count)
     if limit < count:
         print(f"copies are sought in {limit:,} of {count:,} training phrases")
-    batches = packed_phrases(store, "train", batch_size=novelty.BATCH, limit=count)
+    batches = store.packed("train", size=novelty.BATCH, limit=count)
     nearest = novelty.nearest(
         np.concatenate(list(sought.values())), novelty.evenly(batches, count, limit), store.grid
     )

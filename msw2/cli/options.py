@@ -35,7 +35,7 @@ def define_run() -> None:
         "auto",
         PRECISIONS,
         "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but bfloat16 for the products of LSTMs and refiners in "
-        "training if it has tiles for that.",
+        "training if it multiplies these (AMX, AVX512_BF16).",
     )
 
 

@@ -3,7 +3,6 @@
 The networks of a track are too small to keep two cores busy, but two of them do.
 """
 
-import os
 import subprocess
 import time
 
@@ -11,6 +10,7 @@ from absl import flags
 
 from msw2.cli import children, options
 from msw2.cli.launch import OptionError
+from msw2.cores import cores
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
@@ -70,16 +70,16 @@ def train(command: str, tracks: list[str]) -> None:
     """
     import tensorflow as tf  # noqa: PLC0415 - only for the question below
 
-    cores = flags.FLAGS.threads or len(os.sched_getaffinity(0))
-    workers = 1 if tf.config.list_physical_devices("GPU") else min(cores, len(tracks)) or 1
-    threads = flags.FLAGS.threads if workers == 1 else max(1, cores // workers)
+    threads = flags.FLAGS.threads or cores()
+    workers = 1 if tf.config.list_physical_devices("GPU") else min(threads, len(tracks)) or 1
+    each = flags.FLAGS.threads if workers == 1 else max(1, threads // workers)
     waiting, running = list(tracks), {}
     try:
         while waiting or running:
             # The last one shares the cores with those that run, rather than have one for itself at the end.
             while waiting and (len(running) < workers or (len(waiting) == 1 and workers > 1)):
                 track = waiting.pop(0)
-                running[track] = _start(command, track, threads)
+                running[track] = _start(command, track, each)
             time.sleep(POLL)
             for track, process in list(running.items()):
                 status = process.poll()

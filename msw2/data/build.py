@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msw2
+from msw2.cores import cores
 from msw2.data.progress import Progress
 from msw2.data.report import Report, Tally
 from msw2.data.shards import SHARD_PHRASES, ShardWriter
@@ -88,7 +89,7 @@ def build_store(
         request["test_songs"] = hashlib.sha256("\n".join(sorted(test_songs)).encode()).hexdigest()
     if (there := _same_store(out, request)) is not None:
         return there
-    workers = os.cpu_count() or 1 if workers is None else workers
+    workers = cores() if workers is None else workers
     with _partial(out) as folder:
         outcomes = source.outcomes(grid, rules, workers)
         manifest = _write(

@@ -6,16 +6,15 @@ depend on (seed, e) alone, so that a killed run that continues sees what it woul
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from msw2.data import augmentation, packing
+from msw2.data import augmentation
 from msw2.data.store import Store
-from msw2.data.untuned import untuned
 from msw2.music.grid import Grid
-from msw2.music.tracks import TRACK_NAMES, TRACKS, track_index
+from msw2.music.tracks import TRACKS, track_index
 
 READ = 1024  # records read at a time
 
@@ -92,13 +91,10 @@ def load_units(
     """
     is_drum = TRACKS[track_index(track)].is_drum
     grid, rng = store.grid, np.random.default_rng(seed)
-    spec = {track: tf.io.FixedLenFeature([], tf.string)}
     parts = [np.zeros((0, -(-unit_bars * grid.steps * grid.pitches // 8)), np.uint8)]
-    for records in untuned(tf.data.TFRecordDataset(store.files(split)).batch(READ)):
-        raw = tf.io.parse_example(records, spec)[track].numpy()
-        packed = np.frombuffer(b"".join(raw), np.uint8).reshape(len(raw), packing.bytes_per_track(grid))
-        cells = np.unpackbits(packed, axis=1, count=grid.bars * grid.steps * grid.pitches)
-        units = cells.reshape(len(raw) * grid.bars // unit_bars, -1)
+    for batch in store.batches(split, [track], size=READ):
+        cells = np.unpackbits(batch[track], axis=1, count=grid.bars * grid.steps * grid.pitches)
+        units = cells.reshape(len(cells) * grid.bars // unit_bars, -1)
         kept = units.any(axis=1) | (rng.random(len(units)) < silent_share)
         parts.append(np.packbits(units[kept], axis=1))
         if limit and sum(map(len, parts)) >= limit:
@@ -106,19 +102,6 @@ def load_units(
     bits = np.concatenate(parts)
     bits = bits[:limit] if limit else bits
     return PackedUnits(bits, np.full(len(bits), is_drum), grid, unit_bars)
-
-
-def packed_phrases(
-    store: Store, split: str, *, batch_size: int, limit: int | None = None
-) -> Iterator[np.ndarray]:
-    """Yields the first `limit` phrases of a split, or all, as `packing.pack` has them: uint8 [phrase, track, byte]."""
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in TRACK_NAMES}
-    count = -1 if limit is None else limit  # TensorFlow's word for all
-    dataset = tf.data.TFRecordDataset(store.files(split)).take(count).batch(batch_size).prefetch(1)
-    for records in untuned(dataset):
-        raw = tf.io.parse_example(records, spec)
-        rows = [np.frombuffer(b"".join(raw[name].numpy()), np.uint8) for name in TRACK_NAMES]
-        yield np.stack([row.reshape(records.shape[0], -1) for row in rows], axis=1)
 
 
 def unpack(bits, shape: tuple[int, int]):

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
 REPORT = "report.csv"
 BATCH = 256
+FIELDS = {"song": "string", "bar": "int64", "tempo": "float32"}  # of a record, beside the tracks
 
 
 class StoreError(Exception):
@@ -94,6 +95,41 @@ class Store:
         """Returns the number of phrases of a split."""
         return self._split(split)["phrases"]
 
+    def batches(
+        self, split: str, names: Sequence[str], *, size: int, limit: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields what is asked for of a split's phrases, or of the first `limit`, in the order of the files.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            names: of tracks, as `packing.pack` has them, uint8 [phrase, byte]; `song`, bytes [phrase]; `bar`, int64
+                [phrase]; `tempo`, float32 [phrase].
+            size: phrases at a time; the last may be fewer.
+            limit: most phrases; None: all.
+
+        Raises:
+            ValueError: for an unknown split.
+            StoreError: if the store is damaged.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - worker processes import this module, and need no TensorFlow
+
+        spec = {name: tf.io.FixedLenFeature([], FIELDS.get(name, "string")) for name in names}
+        dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
+        width = packing.bytes_per_track(self.grid)
+        try:
+            for records in untuned(dataset.batch(size).prefetch(1)):
+                batch = {name: value.numpy() for name, value in tf.io.parse_example(records, spec).items()}
+                for name in batch.keys() - FIELDS.keys():
+                    batch[name] = np.frombuffer(b"".join(batch[name]), np.uint8).reshape(-1, width)
+                yield batch
+        except tf.errors.OpError as error:
+            raise StoreError(f"the store {self.path} is damaged: {error.message}") from error
+
+    def packed(self, split: str, *, size: int, limit: int | None = None) -> Iterator[np.ndarray]:
+        """Yields phrases as `packing.pack` has them, uint8 [phrase, track, byte]; else like `batches`."""
+        for batch in self.batches(split, TRACK_NAMES, size=size, limit=limit):
+            yield np.stack([batch[name] for name in TRACK_NAMES], axis=1)
+
     def load(self, split: str, limit: int | None = None) -> np.ndarray:
         """Returns the first `limit` phrases of a split, or all of them, in the order of the files.
 
@@ -103,52 +139,27 @@ class Store:
         count = self.count(split) if limit is None else min(limit, self.count(split))
         phrases = np.zeros((count, *self.grid.phrase_shape, len(TRACK_NAMES)), bool)
         filled = 0
-        for batch in self._batches(split):
-            take = min(count - filled, len(batch["bar"]))
-            phrases[filled : filled + take] = packing.unpack(batch["packed"][:take], self.grid)
-            filled += take
-            if filled == count:
-                break
+        for packed in self.packed(split, size=BATCH, limit=count):
+            phrases[filled : filled + len(packed)] = packing.unpack(packed, self.grid)
+            filled += len(packed)
         return phrases
 
     def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
         """Returns of which song each of `load`'s phrases is: `StoredSong.name`, str [phrase]."""
-        names = np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in self._batches(split))])
-        return names[:limit].astype(str)
+        batches = self.batches(split, ["song"], size=BATCH, limit=limit)
+        return np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in batches)]).astype(str)
 
     def songs(self, split: str) -> Iterator[StoredSong]:
         """Yields the songs of a split in the order of the files."""
-        records = (
-            (
-                batch["song"][row].decode(),
-                int(batch["bar"][row]),
-                float(batch["tempo"][row]),
-                batch["packed"][row],
-            )
-            for batch in self._batches(split)
-            for row in range(len(batch["bar"]))
-        )
-        for name, group in itertools.groupby(records, key=lambda record: record[0]):
-            _, bars, tempos, packed = zip(*group, strict=True)
-            phrases = packing.unpack(np.stack(packed), self.grid)
-            yield StoredSong(name, np.array(bars, np.int64), phrases, tempos[0])
+        names = (*FIELDS, *TRACK_NAMES)
+        batches = self.batches(split, names, size=BATCH)
+        records = (record for batch in batches for record in zip(*map(batch.get, names), strict=True))
+        for song, group in itertools.groupby(records, key=lambda record: record[0]):
+            _, bars, tempos, *tracks = zip(*group, strict=True)
+            phrases = packing.unpack(np.stack([np.stack(track) for track in tracks], axis=1), self.grid)
+            yield StoredSong(song.decode(), np.array(bars, np.int64), phrases, float(tempos[0]))
 
     def _split(self, split: str) -> dict:
         if split not in SPLITS:
             raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
         return self.manifest["splits"][split]
-
-    def _batches(self, split: str) -> Iterator[dict[str, np.ndarray]]:
-        """Yields song (bytes), bar, tempo [row] and packed uint8 [row, track, byte] of BATCH records."""
-        import tensorflow as tf  # noqa: PLC0415 - worker processes import this module, and need no TensorFlow
-
-        spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (*TRACK_NAMES, "song")}
-        spec |= {"bar": tf.io.FixedLenFeature([], tf.int64), "tempo": tf.io.FixedLenFeature([], tf.float32)}
-        try:
-            for records in untuned(tf.data.TFRecordDataset(self.files(split)).batch(BATCH)):
-                batch = {key: value.numpy() for key, value in tf.io.parse_example(records, spec).items()}
-                rows = [np.frombuffer(b"".join(batch.pop(name)), np.uint8) for name in TRACK_NAMES]
-                shape = (len(batch["bar"]), packing.bytes_per_track(self.grid))
-                yield batch | {"packed": np.stack([row.reshape(shape) for row in rows], axis=1)}
-        except tf.errors.OpError as error:
-            raise StoreError(f"the store {self.path} is damaged: {error.message}") from error

@@ -91,6 +91,8 @@ static void multiply_tiles(const factor *f, const float *a, int stride, int tran
  * none. Returns how many it will be: none where the CPU does not multiply so. */
 int use_tiles(int products) { return in_use = products && request_tiles(products) ? products : 0; }
 int tiles_in_use(void) { return in_use; }
+/* Whether that many would be. */
+int has_tiles(int products) { return products && request_tiles(products); }
 
 int factor_pack(factor *f, const float *b, int k, int n, int transposed, int rows) {
     int parts = in_use == 3 ? 2 : in_use;

@@ -1,7 +1,6 @@
 /* Products by a matrix that is packed once and multiplied often, in float32.
  *
- * Where the CPU multiplies bfloat16 in tiles (AMX) and that is wanted, a product is made of three of bfloat16, or is
- * one: see tiles.h. GCC's vector extensions: eight lanes, or sixteen with AVX-512.
+ * Where the CPU multiplies bfloat16 and that is wanted, a product is made of three of bfloat16, or is one: see tiles.h. GCC's vector extensions: eight lanes, or sixteen with AVX-512.
  */
 #ifndef MATRIX_H
 #define MATRIX_H

@@ -28,16 +28,23 @@ def library() -> ctypes.CDLL | None:
 
 
 def use_tiles(products: int) -> int:
-    """Says of how many products of bfloat16 one of float32 is made, where the CPU has tiles for these (AMX).
+    """Says of how many products of bfloat16 one of float32 is made, where the CPU multiplies these.
+
+    It does so in tiles, with AMX, or with AVX512_BF16 in vectors, where three products are not worth it.
 
     Args:
         products: 3, as it is at first: right to some 1e-6 of the sizes of what is added up, where float32 is to some
             1e-7; 1: what is multiplied is rounded to bfloat16, right to 1e-2; 0: none, tiles are not used.
 
     Returns:
-        how many it will be: 0 where there are no tiles. See `tiles.h`.
+        how many it will be: 0 where that is not to be had. See `tiles.h`.
     """
     return library().use_tiles(products) if library() else 0
+
+
+def has_tiles(products: int) -> bool:
+    """Returns whether `use_tiles` would do as it is told."""
+    return bool(library() and library().has_tiles(products))
 
 
 def tiles_in_use() -> int:

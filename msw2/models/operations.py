@@ -4,9 +4,9 @@ import contextlib
 import contextvars
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator
 
+from msw2.cores import cores
 from msw2.models import native
 
 BATCH = 32  # rows that a step of training has, nearly always
@@ -42,7 +42,7 @@ def threads() -> int:
     """Returns how many threads TensorFlow gives an operation."""
     import tensorflow as tf  # noqa: PLC0415
 
-    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+    return tf.config.threading.get_intra_op_parallelism_threads() or cores()
 
 
 def worth_tiles(steps: int | None, kernel: tuple[int, int]) -> bool:

@@ -1,4 +1,4 @@
-/* A perceptron over many rows, forward and backward, in tiles of bfloat16 (AMX): dense layers, with ReLU but for the
+/* A perceptron over many rows, forward and backward, in tiles of bfloat16: dense layers, with ReLU but for the
  * last one.
  *
  * Why not TensorFlow's operations: of each layer they pass over all that it makes three times each way, and turn it to

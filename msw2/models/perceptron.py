@@ -8,7 +8,7 @@ from msw2.models.operations import in_training, on_cpu, perceptron
 
 
 class Perceptron(keras.layers.Layer):
-    """Dense layers one after the other, as one operation in a training where the CPU has tiles for that.
+    """Dense layers one after the other, as one operation in a training where the CPU multiplies bfloat16.
 
     Where one product of bfloat16 stands for one of float32 (`native.use_tiles`), weights, biases and gradients stay
     float32; what is read has no gradient then. Elsewhere, and in inference, each layer is called in turn.

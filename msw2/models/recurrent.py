@@ -6,7 +6,7 @@ Keras runs the cell in a while loop, some twenty small operations a step. Here, 
 * in inference, one stock operation runs the whole sequence (`BlockLSTM`, which TF Serving has too), if the
   gates are sigmoids;
 * in training, all inputs are projected at once (a repeated input only once: `RepeatedLSTM`), the recurrence and
-  its gradient are a compiled function each (`native`), with products of bfloat16 where the CPU has tiles for that,
+  its gradient are a compiled function each (`native`), with products of bfloat16 where the CPU makes them,
   and the gradient of the weights is one product at the end instead of one a step. Where no C compiler was at hand,
   the steps are unrolled, the cell's arithmetic is one compiled kernel a step, in which one tanh serves all gates.
 

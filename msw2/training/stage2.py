@@ -78,7 +78,7 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
     encode = tf.function(sandwich.moments)
     shape = (copies, -(-units // config.units), config.units, len(TRACK_NAMES), 2 * config.bvae_latent)
     moments, filled = np.empty(shape, np.float32), 0
-    for packed in pipeline.packed_phrases(store, split, batch_size=ENCODE_PHRASES, limit=shape[1]):
+    for packed in store.packed(split, size=ENCODE_PHRASES, limit=shape[1]):
         phrases = packing.unpack(packed, store.grid)
         for copy in range(copies):
             moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))

@@ -239,7 +239,7 @@ def started(monkeypatch):
         return record.processes[-1]
 
     monkeypatch.setattr(children.subprocess, "Popen", start)
-    monkeypatch.setattr(side_by_side.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
     monkeypatch.setattr(side_by_side, "POLL", 0.0)
     return record
 

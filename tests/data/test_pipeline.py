@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from msw2.data import packing, pipeline
 from msw2.data.shards import ShardWriter
-from msw2.data.store import FORMAT, MANIFEST, SPLITS, Store
+from msw2.data.store import FORMAT, MANIFEST, SPLITS, Store, StoreError
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
@@ -135,11 +135,11 @@ def test_a_limit_stops_reading(tmp_path, monkeypatch):
 def test_packed_phrases_are_all_phrases_in_order_and_as_packed(tmp_path):
     phrases = random_phrases(GRID, 9)
     store = write_store(tmp_path / "store", GRID, {"train": phrases})
-    batches = list(pipeline.packed_phrases(store, "train", batch_size=4))
+    batches = list(store.packed("train", size=4))
     assert [len(batch) for batch in batches] == [4, 4, 1]
     assert np.array_equal(np.concatenate(batches), packing.pack(phrases))
     assert np.array_equal(packing.unpack(np.concatenate(batches), GRID), phrases)
-    first = list(pipeline.packed_phrases(store, "train", batch_size=4, limit=5))
+    first = list(store.packed("train", size=4, limit=5))
     assert [len(batch) for batch in first] == [4, 1]
 
 
@@ -154,9 +154,24 @@ def test_no_read_waits_for_a_tuner(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.data.Dataset, "__iter__", noting)
     pipeline.load_units(store, "train", "piano")
-    list(pipeline.packed_phrases(store, "train", batch_size=2))
     store.load("train")
+    store.song_names("train")
     assert tuned == [False, False, False]
+
+
+def test_a_shard_that_is_cut_off_is_one_sentence(tmp_path):
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 9)})
+    shard = store.path / store.manifest["splits"]["train"]["files"][1]
+    shard.write_bytes(shard.read_bytes()[:-3])
+    reads = [
+        lambda: pipeline.load_units(store, "train", "bass"),
+        lambda: store.load("train"),
+        lambda: store.song_names("train"),
+        lambda: list(store.songs("train")),
+    ]
+    for read in reads:
+        with pytest.raises(StoreError, match=r"^the store .*store is damaged: .*truncated record"):
+            read()
 
 
 def test_bits_by_hand():

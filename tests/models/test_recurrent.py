@@ -25,7 +25,7 @@ def way(request, monkeypatch):
     elif not native.library():
         pytest.skip("no C compiler was there at installation")
     elif native.use_tiles(products := 3 * (request.param != "float32")) != products:
-        pytest.skip("this CPU has no tiles")
+        pytest.skip("this CPU does not multiply so")
     monkeypatch.setattr("msw2.models.operations.WORTH", 0)  # or nothing but states is in tiles
     yield request.param
     native.use_tiles(3)
