@@ -2,14 +2,17 @@
 
 Each run is `<runs>/<recipe>/seed<seed>`, made by the commands `stage1`, `refine`, `stage2` and `eval`, which are
 printed. What is done is skipped, and what runs train alike is trained once; so the same command goes on after a kill.
+The dossier reads of a run `eval/metrics.csv`, `seconds.json` and `machine.txt`, which may come from another machine.
 """
 
+import collections
 import contextlib
+import itertools
 import json
 import pathlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 
@@ -25,6 +28,7 @@ from msw2.music.files import replacing
 # Side by side on CPU cores: neither reads what the other makes. A GPU has room for one.
 TRAINING = (("stage1",), ("refine", "stage2"))
 SECONDS = "seconds.json"  # wall time of the commands that made a run, those side by side together
+MACHINE = "machine.txt"  # on which a run was evaluated, and as a rule trained
 NOTED = 30.0  # seconds after which the time of a command that still runs is written: it may be killed
 BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
 MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
@@ -54,7 +58,7 @@ def main() -> None:
             left.append((recipe, seed))
         elif not _run(asked, (recipe, seed), folder, store, machine):
             failed.append((recipe, seed))
-    dossier = _write(asked, folder, store, machine, failed)
+    dossier = _write(asked, folder, store, failed)
     print(f"{dossier}")
     if left:
         print(f"{len(left)} runs are left; the same command goes on with them")
@@ -76,6 +80,8 @@ def _run(
         for at_once in ([name] for name in names) if machine.gpus else [names]:
             if not _commands(path, at_once, training):
                 return False
+    with replacing(path / MACHINE) as temporary:
+        temporary.write_text(_described(machine) + "\n", "utf-8")
     return _commands(path, ["eval"], [*common, *asked.evaluate])
 
 
@@ -97,11 +103,7 @@ def _commands(path: pathlib.Path, names: Sequence[str], arguments: list[str]) ->
 
 
 def _write(
-    asked: RecipeSet,
-    folder: pathlib.Path,
-    store: Store,
-    machine: Machine,
-    failed: list[tuple[str, int]],
+    asked: RecipeSet, folder: pathlib.Path, store: Store, failed: list[tuple[str, int]]
 ) -> pathlib.Path:
     """Writes the dossier of the runs that are evaluated."""
     runs: dict[str, list[Experiment]] = {}
@@ -113,16 +115,18 @@ def _write(
     if not runs:
         raise OptionError(f"no run of {folder} could be evaluated: {_names(failed)} failed; see above")
     missing = [each for each in asked.runs if not _evaluated(_path(folder, *each))]
-    text = markdown(runs, header=_header(asked, store, machine, missing), bases=BASES, main=MAIN)
+    machines = collections.Counter(_read(each.path / MACHINE) for each in itertools.chain(*runs.values()))
+    text = markdown(runs, header=_header(asked, store, machines, missing), bases=BASES, main=MAIN)
     with replacing(folder / "dossier.md") as temporary:
         temporary.write_text(text, "utf-8")
     return folder / "dossier.md"
 
 
-def _header(asked: RecipeSet, store: Store, machine: Machine, missing: list[tuple[str, int]]) -> list[str]:
-    """Returns paragraphs on what was run, on which songs and on which machine."""
+def _header(
+    asked: RecipeSet, store: Store, machines: Mapping[str, int], missing: list[tuple[str, int]]
+) -> list[str]:
+    """Returns paragraphs on what was run, on which songs and on which machines, each with how many runs it made."""
     values = flags.FLAGS
-    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     splits = store.manifest["splits"]
     songs = ", ".join(
         f"{splits[name]['songs']:,} songs ({store.count(name):,} phrases) {name}" for name in SPLITS
@@ -132,10 +136,23 @@ def _header(asked: RecipeSet, store: Store, machine: Machine, missing: list[tupl
         f"`make reproduce RECIPE_SET={values.set}`: {len(asked.runs) - len(missing)} of {len(asked.runs)} runs. "
         f"Each recipe is `{FOLDER}/<recipe>.flags`{f'; the set adds `{given}`' if given else ''}.",
         f"Store: {songs}.",
-        f"Machine: {machine.cores} cores of {machine.cpu}, {machine.memory / 2**30:.0f} GiB"
-        f"{''.join(f', {gpu}' for gpu in machine.gpus)}; {versions}.",
+        *(
+            ("Machine" if len(machines) == 1 else f"Machine of {_many(count, 'run')}")
+            + f": {machine or 'not known'}."
+            for machine, count in machines.items()
+        ),
     ]
     return [*parts, f"Not run yet: {_names(missing)}."] if missing else parts
+
+
+def _described(machine: Machine) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    parts = [
+        _many(machine.cores, "core") + f" of {machine.cpu}",
+        f"{machine.memory / 2**30:.0f} GiB",
+        *machine.gpus,
+    ]
+    return f"{', '.join(parts)}; {versions}"
 
 
 def _path(folder: pathlib.Path, recipe: str, seed: int) -> pathlib.Path:
@@ -147,10 +164,19 @@ def _evaluated(path: pathlib.Path) -> bool:
 
 
 def _seconds(path: pathlib.Path) -> dict[str, float]:
+    return json.loads(_read(path / SECONDS) or "{}")
+
+
+def _read(path: pathlib.Path) -> str:
+    """Returns what is written in a file, nothing if there is none."""
     try:
-        return json.loads((path / SECONDS).read_text("utf-8"))
+        return path.read_text("utf-8").strip()
     except FileNotFoundError:
-        return {}
+        return ""
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _names(runs: list[tuple[str, int]]) -> str:

@@ -137,6 +137,27 @@ def test_the_dossier_says_what_was_run_on_what(command, setting, tmp_path):
     assert "| all |  |  |  | 0 |" in text
 
 
+def test_what_another_machine_has_run_counts(command, setting, tmp_path):
+    for recipe, machine in (("tuned_3200", "2 cores of Other\n"), ("tuned_3200-shared", None)):
+        path = tmp_path / "runs" / "some" / recipe / "seed0"
+        (path / "eval").mkdir(parents=True)
+        (path / "eval" / "metrics.csv").write_text(f"{HEADER}\nMSR,F1,correct,mean,0.5,0.4,0.6\n")
+        if machine:
+            (path / "seconds.json").write_text('{"stage1": 120.0}')
+            (path / "machine.txt").write_text(machine)
+    command(reproduce, "--set=some")
+    assert made(setting) == SECOND
+    assert "--take_over" not in " ".join(setting.commands[0])
+    text = (tmp_path / "runs" / "some" / "dossier.md").read_text("utf-8")
+    assert (
+        "\n\nMachine of 1 run: 2 cores of Other.\n\n"
+        "Machine of 1 run: 3 cores of Some CPU, 8 GiB; Keras 3.x, NumPy 2.y.\n\n"
+        "Machine of 1 run: not known.\n\n"
+    ) in text
+    assert "| `tuned_3200`, seed 0 | 2.0 |" in text
+    assert "| `tuned_3200-shared` | 1 | 50.0 ± 10.0 |" in text
+
+
 def test_what_is_done_is_skipped(command, setting):
     command(reproduce, "--set=some")
     setting.commands.clear()
