@@ -10,8 +10,8 @@ from absl import flags
 
 from msw2.cli import children, options
 from msw2.cli.launch import OptionError
-from msw2.cores import cores
 from msw2.data.store import Store
+from msw2.data.workers import cores
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.runs import Run
 from msw2.training.units import epoch_steps

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 
-from msw2.cores import cores
+from msw2.data.workers import cores
 from msw2.models import native
 
 BATCH = 32  # rows that a step of training has, nearly always
