@@ -15,7 +15,7 @@ from msw2.training.fit import Resume, fit
 from msw2.training.runs import Run
 from msw2.training.units import epoch_units, read_units
 
-VALIDATION_BATCH = 256  # rows at a time: a loss needs no small batches
+VALIDATION_BATCH = 64  # units at a time: more take memory that the C library gives back and takes again (`memory`)
 
 
 def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None, metrics=None) -> None:
