@@ -15,7 +15,8 @@ from msw2.training.fit import Resume, fit
 from msw2.training.runs import Run
 from msw2.training.units import epoch_units, read_units
 
-VALIDATION_BATCH = 64  # units at a time: more take memory that the C library gives back and takes again (`memory`)
+# Units at a time: what more of them take, the C library gives back and takes again (`memory`).
+VALIDATION_BATCH = 64
 
 
 def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None, metrics=None) -> None:
