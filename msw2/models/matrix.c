@@ -87,12 +87,12 @@ static void multiply_tiles(const factor *f, const float *a, int stride, int tran
 
 /* ---- Either ---- */
 
+/* Whether so many products of bfloat16 for one of float32 are to be had. */
+int has_tiles(int products) { return products && request_tiles(products); }
 /* Of how many products of bfloat16, in tiles, those of float32 are made that are packed from now on: 1 or 3, or 0 for
  * none. Returns how many it will be: none where the CPU does not multiply so. */
-int use_tiles(int products) { return in_use = products && request_tiles(products) ? products : 0; }
+int use_tiles(int products) { return in_use = has_tiles(products) ? products : 0; }
 int tiles_in_use(void) { return in_use; }
-/* Whether that many would be. */
-int has_tiles(int products) { return products && request_tiles(products); }
 
 int factor_pack(factor *f, const float *b, int k, int n, int transposed, int rows) {
     int parts = in_use == 3 ? 2 : in_use;

@@ -30,8 +30,8 @@ static void halve(const float *x, float add, int n, uint16_t *out) {
     for (int j = 0; j < n; j += DEPTH) {
         __m512 high = n - j > SIDE ? load(x + j + SIDE, n - j - SIDE) : _mm512_setzero_ps(), low = load(x + j, n - j);
         if (add != 0.0f) { /* what fills up stays zero */
-            low = _mm512_mask_add_ps(low, n - j >= SIDE ? 0xFFFF : (1u << (n - j)) - 1, low, plus);
-            if (n - j > SIDE) high = _mm512_mask_add_ps(high, n - j >= DEPTH ? 0xFFFF : (1u << (n - j - SIDE)) - 1, high, plus);
+            low = _mm512_mask_add_ps(low, lanes(n - j), low, plus);
+            high = _mm512_mask_add_ps(high, lanes(n - j - SIDE), high, plus);
         }
         _mm512_storeu_si512(out + j, (__m512i)_mm512_cvtne2ps_pbh(high, low));
     }

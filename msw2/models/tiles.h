@@ -43,10 +43,9 @@ INLINE int request_tiles(int products) {
 }
 INLINE size_t tiles_size(int k, int n, int parts) { return sizeof(uint16_t) * parts * TILE * CEIL(k, DEPTH) * CEIL(n, SIDE); }
 
-/* The first so many of 16 floats, the others zero. */
-INLINE __m512 load(const float *p, int valid) {
-    return valid >= SIDE ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps((1u << (valid > 0 ? valid : 0)) - 1, p);
-}
+/* The first so many of 16; of floats, the others zero. */
+INLINE __mmask16 lanes(int valid) { return valid >= SIDE ? 0xFFFF : (1u << (valid > 0 ? valid : 0)) - 1; }
+INLINE __m512 load(const float *p, int valid) { return valid >= SIDE ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(lanes(valid), p); }
 INLINE __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
 /* The high and the low parts of x0, then of x1. */
 INLINE void split(__m512 x0, __m512 x1, __m512i *high, __m512i *low) {
@@ -118,7 +117,7 @@ INLINE void pack_halves(const uint16_t *x, int stride, int k, int n, int left, u
     for (int i = 0; i < k; i += DEPTH)
         for (int j = 0; j < n; j += SIDE) {
             uint16_t *tile = out + (size_t)TILE * (j / SIDE * depth + i / DEPTH);
-            const __mmask16 valid = n - j >= SIDE ? 0xFFFF : (1u << (n - j)) - 1;
+            const __mmask16 valid = lanes(n - j);
             for (int r = 0; r < DEPTH; r += 2) {
                 const uint16_t *row = x + (size_t)(i + r) * stride + j;
                 __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(i + r < k ? valid : 0, row));
@@ -201,18 +200,16 @@ INLINE void tile_block(left_tiles left, const uint16_t *b, int depth, int parts,
 /* The same by vectors, some rows at a time: 8 x 2 sums, to which each pair of a row of the left factor and of a column of
  * the right one is added. */
 INLINE void pair_block(left_tiles left, const uint16_t *b, int depth, const float *add, float *c, int stride, int rows, int n) {
-    const int wide = n > SIDE;
-    const size_t next = (size_t)TILE * depth;
-    const __mmask16 mask[2] = {n >= SIDE ? 0xFFFF : (1u << n) - 1, n >= 2 * SIDE ? 0xFFFF : wide ? (1u << (n - SIDE)) - 1 : 0};
+    const size_t next = n > SIDE ? (size_t)TILE * depth : 0; /* without tiles beside, the same once more, not stored */
     __m512 sums[SOME_ROWS][2];
 #pragma GCC unroll 8
     for (int r = 0; r < SOME_ROWS; r++)
         for (int q = 0; q < 2; q++)
-            sums[r][q] = add && r < rows ? _mm512_maskz_loadu_ps(mask[q], add + (size_t)r * stride + SIDE * q) : _mm512_setzero_ps();
+            sums[r][q] = add && r < rows ? load(add + (size_t)r * stride + SIDE * q, n - SIDE * q) : _mm512_setzero_ps();
     for (int i = 0; i < depth; i++, b += TILE) {
         const char *a = (const char *)(left.at + (size_t)i * left.beside);
         for (int pair = 0; pair < SIDE; pair++, a += sizeof(int)) {
-            const __m512bh right[2] = {(__m512bh)_mm512_load_si512(b + DEPTH * pair), (__m512bh)_mm512_load_si512(b + (wide ? next : 0) + DEPTH * pair)};
+            const __m512bh right[2] = {(__m512bh)_mm512_load_si512(b + DEPTH * pair), (__m512bh)_mm512_load_si512(b + next + DEPTH * pair)};
 #pragma GCC unroll 8
             for (int r = 0; r < SOME_ROWS; r++) {
                 int both;
@@ -225,7 +222,7 @@ INLINE void pair_block(left_tiles left, const uint16_t *b, int depth, const floa
     }
 #pragma GCC unroll 8
     for (int r = 0; r < SOME_ROWS; r++)
-        for (int q = 0; q < 2 && r < rows; q++) _mm512_mask_storeu_ps(c + (size_t)r * stride + SIDE * q, mask[q], sums[r][q]);
+        for (int q = 0; q < 2 && r < rows; q++) _mm512_mask_storeu_ps(c + (size_t)r * stride + SIDE * q, lanes(n - SIDE * q), sums[r][q]);
 }
 INLINE void tile_block(left_tiles left, const uint16_t *b, int depth, int parts, const float *add, float *c, int stride, int m, int n) {
     for (int r = 0; r < m && r < 2 * SIDE; r += SOME_ROWS) {
