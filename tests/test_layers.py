@@ -7,7 +7,10 @@ import pytest
 
 import msw2
 
-LAYERS = ("music", "config", "data", "models", "training", "evaluation", "serving", "benchmarks", "cli")
+LAYERS = (
+    *("system", "music", "config", "data", "models", "training"),
+    *("inference", "evaluation", "serving", "benchmarks", "cli"),
+)
 PACKAGE = pathlib.Path(msw2.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

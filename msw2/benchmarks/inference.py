@@ -10,7 +10,7 @@ import tensorflow as tf
 from msw2.benchmarks import stock
 from msw2.benchmarks.training import set_up
 from msw2.config import Config
-from msw2.evaluation.sampling import CHUNK, PhraseFunctions, Sampler
+from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Parts, Sandwich, build_parts
 from msw2.serving.export import example_inputs, export_run

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 
-from msw2.data.workers import cores
+from msw2.system.cores import cores
 
 NOT_INSTALLED = "not installed"
 QUESTION = """

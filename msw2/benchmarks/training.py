@@ -23,7 +23,7 @@ from msw2.data.untuned import untuned
 from msw2.models import mfg_vae, native
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
 from msw2.music.tracks import TRACKS, track_index
-from msw2.training.memory import keep_freed
+from msw2.system.memory import keep_freed
 from msw2.training.optimizers import build_optimizer
 from msw2.training.refining import compile_refiner, refine_view
 from msw2.training.runs import stage1_parts

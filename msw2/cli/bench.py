@@ -13,7 +13,7 @@ from msw2.benchmarks.processes import WorkerError
 from msw2.benchmarks.report import markdown, report
 from msw2.benchmarks.run import measure
 from msw2.cli.launch import OptionError, launch
-from msw2.music.files import replacing
+from msw2.system.files import replacing
 
 
 def define_flags() -> None:

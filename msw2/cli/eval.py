@@ -26,7 +26,7 @@ from msw2.evaluation.results import (
     UNREFINED,
     Evaluation,
 )
-from msw2.evaluation.sampling import Sampler
+from msw2.inference.sampling import Sampler
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 

@@ -13,7 +13,7 @@ from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation.figures import draw_curves, draw_pianorolls, read_history
-from msw2.evaluation.sampling import Sampler
+from msw2.inference.sampling import Sampler
 from msw2.music.pianoroll import join_phrases
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run

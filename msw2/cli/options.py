@@ -13,10 +13,10 @@ from msw2.data.store import Store, StoreError
 from msw2.models import native
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.binding import check_fit, check_grid
-from msw2.training.memory import keep_freed
+from msw2.system.memory import keep_freed
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
+from msw2.training.store_check import check_fit, check_grid
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).

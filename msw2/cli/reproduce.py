@@ -17,13 +17,13 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from msw2.benchmarks.machine import Machine
-from msw2.cli import children
 from msw2.cli.launch import OptionError, launch
 from msw2.cli.recipe_sets import FOLDER, RecipeSet, read_set
 from msw2.data.store import SPLITS, Store, StoreError
 from msw2.evaluation.dossier import markdown
 from msw2.evaluation.experiments import Experiment, read_metrics
-from msw2.music.files import replacing
+from msw2.system import children
+from msw2.system.files import replacing
 
 # Side by side on CPU cores: neither reads what the other makes. A GPU has room for one.
 TRAINING = (("stage1",), ("refine", "stage2"))
@@ -90,7 +90,7 @@ def _commands(path: pathlib.Path, names: Sequence[str], arguments: list[str]) ->
     running = []
     for name in names:
         print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
-        running.append(children.start(name, arguments))
+        running.append(children.start(f"msw2.cli.{name}", arguments))
     key, start, before = " + ".join(names), time.monotonic(), _seconds(path)
     for child in running:
         while child.returncode is None:

@@ -8,13 +8,14 @@ import time
 
 from absl import flags
 
-from msw2.cli import children, options
+from msw2.cli import options
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
-from msw2.data.workers import cores
 from msw2.evaluation.figures import draw_curves, read_history
+from msw2.system import children
+from msw2.system.cores import cores
 from msw2.training.runs import Run
-from msw2.training.units import epoch_steps
+from msw2.training.unit_counts import epoch_steps
 
 POLL = 0.2  # seconds
 # A process takes some ten seconds to start: shorter trainings follow one another in this one.
@@ -100,4 +101,4 @@ def _start(command: str, track: str, threads: int) -> subprocess.Popen:
     given = [flag.serialize() for flag in own if not flag.using_default_value]
     # The last word wins: --track and --threads override what was given.
     arguments = [*given, f"--track={track}", f"--threads={threads}"]
-    return children.start(command, arguments)
+    return children.start(f"msw2.cli.{command}", arguments)

@@ -15,16 +15,16 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msw2
-from msw2.data.progress import Progress
 from msw2.data.report import Report, Tally
 from msw2.data.shards import SHARD_PHRASES, ShardWriter
 from msw2.data.songs import Outcome
 from msw2.data.splits import TEST, assigned, with_test_songs
 from msw2.data.store import FORMAT, MANIFEST, REPORT, SPLITS, Store, StoreError
 from msw2.data.windows import Rules
-from msw2.data.workers import cores
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.cores import cores
+from msw2.system.progress import Progress
 
 
 class Source(Protocol):

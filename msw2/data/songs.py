@@ -12,9 +12,9 @@ import numpy as np
 
 from msw2.data import packing
 from msw2.data.windows import SELECTIONS, Rules, cut, windows
-from msw2.data.workers import map_in_order
 from msw2.music.grid import Grid
 from msw2.music.midi import Song, SongError, read_bytes
+from msw2.system.workers import map_in_order
 
 READER_CRASHED = "reader crashed"
 

@@ -12,9 +12,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from msw2.music.files import replacing
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.files import replacing
 
 COLOURS = ("#3d405b", "#2a78b5", "#e07a2f", "#2f9e64", "#9b4dca")  # one a track, told apart in greyscale too
 _INK, _FAINT, _PAPER = "#30343b", "#dfe3e8", "#f8f9fb"

@@ -12,9 +12,9 @@ from msw2.evaluation.measures import MEASURES, measure_all
 from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
 from msw2.music.features import features
-from msw2.music.files import replacing
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.files import replacing
 
 
 def evaluate(

@@ -6,8 +6,8 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 
-from msw2.data.workers import cores
 from msw2.models import native
+from msw2.system.cores import cores
 
 BATCH = 32  # rows that a step of training has, nearly always
 WORTH = 5e7  # operations of a product that are worth calling a function for: half a millisecond

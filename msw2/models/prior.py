@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from msw2.music.files import replacing
+from msw2.system.files import replacing
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

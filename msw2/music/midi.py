@@ -13,9 +13,9 @@ import numpy as np
 import symusic
 
 from msw2.music import notes
-from msw2.music.files import replacing
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.tracks import DRUMS, TRACKS, family_of
+from msw2.system.files import replacing
 
 MAX_FILE_BYTES = 8 * 2**20  # songs of the Lakh dataset stay well below
 MAX_BARS = 4096  # over two hours at 120 beats a minute; 83 MB as a pianoroll

@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 
-from msw2.music.files import replacing
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS
+from msw2.system.files import replacing
 
 MIDI_PITCHES = 128
 DEFAULT_TEMPO = 100.0  # quarter notes a minute (as released)

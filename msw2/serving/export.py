@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import msw2
-from msw2.evaluation.sampling import PhraseFunctions
+from msw2.inference.sampling import PhraseFunctions
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
 from msw2.serving import contract

@@ -11,7 +11,7 @@ import numpy as np
 
 from msw2.data.untuned import untuned
 from msw2.models.operations import fitting
-from msw2.music.files import replacing
+from msw2.system.files import replacing
 
 CHECKPOINT_EVERY = 15.0  # seconds between checkpoints, so that short epochs are not spent on writing
 

@@ -13,12 +13,12 @@ from msw2.models.refine import THRESHOLD, training_view
 from msw2.models.sandwich import Parts, build_parts, part_seed
 from msw2.music.tracks import track_index
 from msw2.training.annealing import SlopeAnnealing
-from msw2.training.binding import check_fit
 from msw2.training.fit import Resume
 from msw2.training.optimizers import Adam
 from msw2.training.runs import Run, stage1_parts
 from msw2.training.stages import compile_stage, fit_arrays, fit_units
-from msw2.training.units import epoch_units, read_units
+from msw2.training.store_check import check_fit
+from msw2.training.unit_counts import epoch_units, read_units
 
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 

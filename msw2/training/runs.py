@@ -12,7 +12,7 @@ import keras
 from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Parts, Sandwich, build_parts
-from msw2.music.files import copy, replacing
+from msw2.system.files import copy, replacing
 
 FUSION_PARTS = ("mfg_encoder", "mfg_decoder")  # what stage 2 trains
 

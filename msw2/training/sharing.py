@@ -10,8 +10,8 @@ import dataclasses
 import filecmp
 from collections.abc import Iterator
 
-from msw2.music.files import copy
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.files import copy
 from msw2.training.runs import FUSION_PARTS, Run, stage1_parts
 from msw2.training.stage1 import SHARED
 

@@ -6,11 +6,11 @@ from msw2.data.store import Store
 from msw2.models import bvae
 from msw2.models.sandwich import build_parts, track_vae
 from msw2.music.tracks import TRACK_NAMES, track_index
-from msw2.training.binding import check_fit
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import Run, stage1_parts
 from msw2.training.stages import compile_stage, fit_units
-from msw2.training.units import epoch_steps, read_units
+from msw2.training.store_check import check_fit
+from msw2.training.unit_counts import epoch_steps, read_units
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 

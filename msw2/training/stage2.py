@@ -9,13 +9,13 @@ from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, Sandwich, build_parts, fusion_vae
 from msw2.music.tracks import TRACK_NAMES
 from msw2.music.transposition import transpose
-from msw2.training.binding import check_fit
 from msw2.training.fit import Resume
 from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
 from msw2.training.runs import FUSION_PARTS, Run, stage1_parts
 from msw2.training.stages import compile_stage, fit_arrays
-from msw2.training.units import most_units
+from msw2.training.store_check import check_fit
+from msw2.training.unit_counts import most_units
 
 MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
 ENCODE_PHRASES = 256  # phrases encoded at a time

@@ -10,10 +10,10 @@ from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.store import Store
 from msw2.models.sandwich import Parts, part_seed
-from msw2.training.binding import digest
 from msw2.training.fit import Resume, fit
 from msw2.training.runs import Run
-from msw2.training.units import epoch_units, read_units
+from msw2.training.store_check import digest
+from msw2.training.unit_counts import epoch_units, read_units
 
 # Units at a time: what more of them take, the C library gives back and takes again (`memory`).
 VALIDATION_BATCH = 64

@@ -8,7 +8,7 @@ import pytest
 from msw2.cli import eval as evaluation
 from msw2.data.packing import pack
 from msw2.evaluation.novelty import nearest
-from msw2.evaluation.sampling import Sampler
+from msw2.inference.sampling import Sampler
 from msw2.music.metrics import f1_scores
 
 TRACKS = ("drums", "piano", "guitar", "bass", "strings")

@@ -10,7 +10,7 @@ from msw2.cli import figures
 from msw2.cli.launch import OptionError
 from msw2.config import SMOKE
 from msw2.data.store import Store, StoredSong
-from msw2.evaluation.sampling import Sampler
+from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
 from msw2.music.pianoroll import join_phrases
 from msw2.training.runs import Run

@@ -5,7 +5,7 @@ import pypianoroll
 import pytest
 
 from msw2.cli import generate
-from msw2.evaluation.sampling import SilenceError
+from msw2.inference.sampling import SilenceError
 from msw2.music.grid import Grid
 from msw2.music.midi import read_song
 from msw2.music.pianoroll import load_npz
@@ -45,7 +45,7 @@ def test_a_model_that_makes_silence_is_refused_and_nothing_is_written(
     def compose(*_, **__):
         raise SilenceError("only silence")
 
-    monkeypatch.setattr("msw2.evaluation.sampling.Sampler.compose", compose)
+    monkeypatch.setattr("msw2.inference.sampling.Sampler.compose", compose)
     before = _files(own_run)
     with pytest.raises(SilenceError):
         command(generate, f"--run={own_run.path}", "--seed=99")

@@ -7,11 +7,12 @@ import keras
 import pytest
 from absl import flags
 
-from msw2.cli import children, options, refine, side_by_side, stage1, stage2
+from msw2.cli import options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
 from msw2.data.store import StoreError
 from msw2.models import native
+from msw2.system import children
 from msw2.training.runs import Run, RunError
 
 

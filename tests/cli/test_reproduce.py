@@ -57,6 +57,7 @@ def setting(tmp_path, monkeypatch):
     record = types.SimpleNamespace(commands=[], fail=set(), fail_with=1, clock=clock)
 
     def start(name, arguments):
+        name = name.removeprefix("msw2.cli.")
         path = next(tmp_path / flag[len("--run=") :] for flag in arguments if flag.startswith("--run="))
         record.commands.append((name, *arguments))
         if (name, path.parent.name, path.name) in record.fail:
@@ -209,6 +210,7 @@ def test_refiners_and_stage_2_are_trained_side_by_side_but_for_a_gpu(
         alive = [each for each in running if each[1].returncode is None]
         assert len(alive) < most
         child = start(name, arguments)
+        name = name.removeprefix("msw2.cli.")
         running.append((name, child))
         if most == 2 and name == "stage2":
             assert [each[0] for each in alive] == ["refine"]

@@ -6,7 +6,7 @@ import pytest
 from msw2.cli import restore
 from msw2.cli.launch import OptionError
 from msw2.data.store import StoredSong
-from msw2.evaluation.sampling import Sampler
+from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
 from msw2.music.midi import read_song, write_song
 from msw2.music.pianoroll import cut_phrases, join_phrases

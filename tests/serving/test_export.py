@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import SMOKE
-from msw2.evaluation.sampling import PhraseFunctions
+from msw2.inference.sampling import PhraseFunctions
 from msw2.serving import export
 from msw2.serving.export import ExportError, check, example_inputs, export_run, signatures
 from msw2.training.runs import Run

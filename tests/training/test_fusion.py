@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from msw2.evaluation.sampling import PhraseFunctions, Sampler
+from msw2.inference.sampling import PhraseFunctions, Sampler
 from msw2.models import fusion_mlp
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts

@@ -7,9 +7,9 @@ import pytest
 from msw2.config import Config
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training import sharing
-from msw2.training.binding import check_fit
 from msw2.training.runs import Run, stage1_parts
 from msw2.training.sharing import take_over
+from msw2.training.store_check import check_fit
 
 BVAES = [part for track in TRACK_NAMES for part in stage1_parts(track)]
 REFINERS = [f"{track}_refiner" for track in TRACK_NAMES]

@@ -17,7 +17,7 @@ from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
 from msw2.music.transposition import transpose
-from msw2.training import binding, fit, refining, stage1, stage2, stages, units
+from msw2.training import fit, refining, stage1, stage2, stages, store_check, unit_counts
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.optimizers import build_optimizer
 from msw2.training.runs import Run, RunError
@@ -492,7 +492,7 @@ def test_then_fewer_phrases_and_no_more_than_are_trained_on(monkeypatch, config,
     few = Sandwich(dataclasses.replace(sandwich.parts, config=dataclasses.replace(config, train_bars=3)))
     monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 50)
     assert stage2.encode_moments(few, store, "train", copies=1).shape[:2] == (1, 2)
-    monkeypatch.setattr(units, "MAX_VALIDATION_UNITS", 2)
+    monkeypatch.setattr(unit_counts, "MAX_VALIDATION_UNITS", 2)
     assert stage2.encode_moments(sandwich, store, "validation", copies=1).shape[:2] == (1, 1)
 
 
@@ -603,12 +603,12 @@ def test_an_unknown_track_is_refused_before_anything_is_written(tmp_path, config
 
 def test_a_run_is_bound_to_the_store_it_is_first_trained_on(tmp_path, config, store, make_store):
     run = Run.create(tmp_path / "run", config)
-    binding.check_fit(run, store)
+    store_check.check_fit(run, store)
     assert json.loads((run.path / "data.json").read_text())["store"] == str(store.path)
-    binding.check_fit(run, store)
+    store_check.check_fit(run, store)
     other = make_store(config, seed=7)
     with pytest.raises(RunError) as refused:
-        binding.check_fit(run, other)
+        store_check.check_fit(run, other)
     assert str(refused.value) == (
         f"the run {run.path} was trained on the store {store.path} as it was then, "
         f"not on {other.path} as it is now: use another run"
@@ -618,10 +618,10 @@ def test_a_run_is_bound_to_the_store_it_is_first_trained_on(tmp_path, config, st
 def test_a_store_of_another_grid_or_without_songs_is_refused(tmp_path, config, make_store):
     run = Run.create(tmp_path / "run", config)
     with pytest.raises(RunError, match=r"has Grid\(bars=2, steps=8, pitches=5, .*, the run .*pitches=6"):
-        binding.check_fit(run, make_store(dataclasses.replace(config, pitches=5)))
+        store_check.check_fit(run, make_store(dataclasses.replace(config, pitches=5)))
     empty = make_store(config, train=0)
     with pytest.raises(RunError, match=rf"^the store {empty.path} has no training phrases$"):
-        binding.check_fit(run, empty)
+        store_check.check_fit(run, empty)
     assert not (run.path / "data.json").exists()
 
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import SMOKE
-from msw2.evaluation import sampling
-from msw2.evaluation.sampling import CHUNK, PhraseFunctions, Sampler, SilenceError, in_chunks
+from msw2.inference import sampling
+from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler, SilenceError, in_chunks
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts
 

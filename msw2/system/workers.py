@@ -1,8 +1,7 @@
-"""Reading in worker processes, in order, whatever a file does to the process that reads it; and cores for them."""
+"""Work in other processes, in order. A process that crashes costs one item."""
 
 import collections
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,11 +11,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 8  # tasks in hand per worker: enough to keep all busy while one is slow, and bounds the memory
-
-
-def cores() -> int:
-    """Returns how many CPU cores this process may run on: those of the machine, or as many as it is confined to."""
-    return len(os.sched_getaffinity(0))
 
 
 def map_in_order(

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import msw2
-from msw2.data.workers import map_in_order
+from msw2.system.workers import map_in_order
 
 # Tasks are built-in functions: worker processes do not know this file.
 DIE = "__import__('os')._exit(1)"
@@ -39,7 +39,7 @@ def test_items_are_taken_a_few_at_a_time():
 
 def test_workers_that_cannot_start_are_an_error_and_not_the_fault_of_a_file(tmp_path):
     script = tmp_path / "unguarded.py"  # spawned processes run it again, which multiprocessing forbids
-    script.write_text("from msw2.data.workers import map_in_order\nlist(map_in_order(abs, range(9), 2))\n")
+    script.write_text("from msw2.system.workers import map_in_order\nlist(map_in_order(abs, range(9), 2))\n")
     environment = os.environ | {"PYTHONPATH": str(pathlib.Path(msw2.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, check=False, env=environment

@@ -1,6 +1,6 @@
 import pytest
 
-from msw2.music.files import copy, replacing
+from msw2.system.files import copy, replacing
 
 
 def test_file_appears_when_it_is_whole(tmp_path):

@@ -1,4 +1,4 @@
-"""Commands that a command starts."""
+"""Commands that a process starts, and that end with it."""
 
 import ctypes
 import signal
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-def start(command: str, arguments: Sequence[str]) -> subprocess.Popen:
-    """Starts `python -m msw2.cli.<command>`, which ends when this process does, however that ends."""
+def start(module: str, arguments: Sequence[str]) -> subprocess.Popen:
+    """Starts `python -m <module>`. It ends when this process does, however that ends."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"msw2.cli.{command}", *arguments],
+        [sys.executable, "-m", module, *arguments],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken
     )
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from msw2.cli import children
+from msw2.system import children
 
 PARENT = """
 import subprocess, sys, time
-from msw2.cli import children
+from msw2.system import children
 children.sys.executable = sys.argv[1]
 print(children.start("x", []).pid, flush=True)
 time.sleep(60)
@@ -59,5 +59,5 @@ def test_a_command_ends_with_the_one_that_started_it(sleeper):
 def test_the_line_of_a_command(monkeypatch):
     found = []
     monkeypatch.setattr(children.subprocess, "Popen", lambda line, **kwargs: found.append(line))
-    children.start("stage1", ["--run=a b", "--track=bass"])
+    children.start("msw2.cli.stage1", ["--run=a b", "--track=bass"])
     assert found == [[sys.executable, "-m", "msw2.cli.stage1", "--run=a b", "--track=bass"]]

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from msw2.training import memory
+from msw2.system import memory
 
 FAULTS = """
 import resource, sys
 import numpy as np
-from msw2.training.memory import keep_freed
+from msw2.system.memory import keep_freed
 
 def step():
     return [np.ones(2_000_000) for _ in range(6)]  # 96 MB

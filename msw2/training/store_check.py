@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from msw2.data.store import Store
-from msw2.music.files import replacing
+from msw2.system.files import replacing
 from msw2.training.runs import Run, RunError
 
 

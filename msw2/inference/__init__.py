@@ -1,0 +1,1 @@
+"""What a trained sandwich does: generate, encode, decode, restore."""

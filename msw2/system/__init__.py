@@ -1,0 +1,1 @@
+"""Files, processes, cores and memory. Nothing of music, no TensorFlow, no flags."""
