@@ -28,6 +28,7 @@ from msw2.evaluation.results import (
 )
 from msw2.inference.sampling import Sampler
 from msw2.music.tracks import DRUMS, TRACK_NAMES
+from msw2.training.device import set_up_device
 
 
 def define_flags() -> None:
@@ -47,12 +48,12 @@ def define_flags() -> None:
 
 def main() -> None:
     """Writes `<run>/eval/table1.md` and `metrics.csv`, and prints the main figures."""
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     values, run, start = flags.FLAGS, options.open_run(), time.monotonic()
     store = options.open_fitting_store(run)
     heard = _phrases(store, "train", values.train_phrases)
     unheard = _phrases(store, values.split, values.held_out)
-    sampler = Sampler(*run.load_sandwich())
+    sampler = Sampler.of(run)
     drawing = {"seed": values.seed, "temperature": values.temperature}
     rows = {
         DATASET: unheard,

@@ -6,6 +6,7 @@ from absl import flags
 from msw2.cli import options
 from msw2.cli.launch import launch
 from msw2.serving.export import ExportError, export_run
+from msw2.training.device import set_up_device
 
 
 def define_flags() -> None:
@@ -16,8 +17,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Writes `<run>/export/msw2/<version>`."""
-    tf.config.set_visible_devices([], "GPU")  # what is traced on a CPU runs on both
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads, gpu=False)  # what is traced on a CPU runs on both
     tf.get_logger().setLevel("WARNING")  # it is not absl's, which `launch` has quietened
     folder = export_run(options.open_run(), flags.FLAGS.version)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

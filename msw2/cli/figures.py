@@ -16,6 +16,7 @@ from msw2.evaluation.figures import draw_curves, draw_pianorolls, read_history
 from msw2.inference.sampling import Sampler
 from msw2.music.pianoroll import join_phrases
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.device import set_up_device
 from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED
 
@@ -40,15 +41,15 @@ def define_flags() -> None:
 
 def main() -> None:
     """Writes `<run>/figures/figure4_refine_in_notes.png` and so on, and prints what is drawn."""
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     shared, store = _shared_run(run), options.open_fitting_store(run)
     number, phrase = _phrase(store)
     drawn = [*curves(run)]
-    sampler = Sampler(*run.load_sandwich())
+    sampler = Sampler.of(run)
     drawn.append(_refined(run, sampler, number, phrase))
     if shared:
-        drawn.append(_side_by_side(run, sampler, Sampler(*shared.load_sandwich()), phrase))
+        drawn.append(_side_by_side(run, sampler, Sampler.of(shared), phrase))
     print(f"figures: {', '.join(map(str, drawn))}")
 
 

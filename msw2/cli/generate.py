@@ -12,6 +12,7 @@ from msw2.cli.songs import write_files
 from msw2.inference.sampling import Sampler, SilenceError
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
+from msw2.training.device import set_up_device
 
 
 def define_flags() -> None:
@@ -27,9 +28,9 @@ def define_flags() -> None:
 def main() -> None:
     """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png` and so on."""
     values = flags.FLAGS
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     run = options.open_run()
-    sampler = Sampler(*run.load_sandwich())
+    sampler = Sampler.of(run)
     songs, seeds = sampler.compose(
         values.songs, values.phrases, seed=values.seed, temperature=values.temperature
     )

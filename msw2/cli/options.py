@@ -3,40 +3,25 @@
 import dataclasses
 import pathlib
 
-import keras
-import tensorflow as tf
 from absl import flags
 
 from msw2.cli.launch import OptionError
-from msw2.config import CHOICES, PRESETS, Config, preset
+from msw2.config import CHOICES, PAPER, PRESETS, Config, preset
 from msw2.data.store import Store, StoreError
-from msw2.models import native
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
-from msw2.system.memory import keep_freed
+from msw2.training.device import resolved_precision
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
 from msw2.training.store_check import check_fit, check_grid
-
-PRECISIONS = ("auto", "float32", "float16", "bfloat16")
-# Tensor cores for bfloat16 came with compute capability 8 (Ampere).
-BFLOAT16_SINCE = 8
-
 
 USER_ERRORS = (RunError, SongError, StoreError)
 
 
 def define_run() -> None:
-    """Defines what every command on a run has: `--run`, `--threads`, `--precision`."""
+    """Defines what every command on a run has: `--run`, `--threads`."""
     flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
     flags.DEFINE_integer("threads", 0, "CPU threads; 0: as many as there are cores.", lower_bound=0)
-    flags.DEFINE_enum(
-        "precision",
-        "auto",
-        PRECISIONS,
-        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but bfloat16 for the products of LSTMs and refiners in "
-        "training if it multiplies these (AMX, AVX512_BF16).",
-    )
 
 
 def define_store() -> None:
@@ -48,7 +33,7 @@ def define_config() -> None:
     """Defines `--preset` and one optional override for each field of Config."""
     flags.DEFINE_enum("preset", None, list(PRESETS), "Values of all fields; tuned where there is no run yet.")
     for field in dataclasses.fields(Config):
-        text = f"Overrides the preset's {field.name}."
+        text = field.metadata["text"]
         if field.name in CHOICES:
             flags.DEFINE_enum(field.name, None, CHOICES[field.name], text)
         elif field.type is bool:
@@ -114,10 +99,10 @@ def training_run() -> Run:
             raise OptionError(
                 f"the run {run.path} was made with preset {run.preset}, not {name}: use another run"
             )
-        run.require(_override(run.config, overrides))
+        run.require(_resolved(_override(run.config, overrides)))
         return run
     name = name or "tuned"
-    config = _override(preset(name), overrides)
+    config = _resolved(_override(preset(name), overrides))
     return Run.create(values.run, config, values.flags_into_string(), name)
 
 
@@ -130,6 +115,7 @@ def bound_run(store: Store) -> Run:
     others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
     run = training_run()
     check_fit(run, store)
+    print(introduction(run))
     for other in others:
         if taken := take_over(run, other):
             print(f"taken over from {other.path}: {', '.join(taken)}")
@@ -141,6 +127,23 @@ def _override(config: Config, overrides: dict) -> Config:
         return dataclasses.replace(config, **overrides)
     except ValueError as error:
         raise OptionError(str(error)) from error
+
+
+def _resolved(config: Config) -> Config:
+    """Returns the config with the precision that `auto` stands for here."""
+    return dataclasses.replace(config, precision=resolved_precision(config.precision))
+
+
+def introduction(run: Run) -> str:
+    """Returns a line that says which recipe a run is of, and how far that is from the paper."""
+    mine, papers = dataclasses.asdict(run.config), dataclasses.asdict(PAPER)
+    own = {"seed", "precision"}  # of a run and its machine, not of a recipe
+    different = [name for name in mine if mine[name] != papers[name] and name not in own]
+    if different:
+        far = f"{len(different)} of {len(mine)} fields differ from the paper's; msw2/config/presets.py has the reasons"
+    else:
+        far = "the paper's, field for field"
+    return f"{run.path}: preset {run.preset or 'unknown'}, {far}; {run.config.precision}"
 
 
 def open_run() -> Run:
@@ -162,27 +165,3 @@ def open_fitting_store(run: Run) -> Store:
     store = open_store()
     check_grid(run, store)
     return store
-
-
-def set_up_device() -> None:
-    """Applies `--threads` and `--precision`, and keeps freed memory; call it before anything is computed."""
-    values = flags.FLAGS
-    keep_freed()
-    if values.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(values.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(values.threads)
-    # Trainings that follow one another in a process look to TensorFlow like one that is traced again and again.
-    tf.get_logger().setLevel("ERROR")
-    kind = values.precision
-    if kind == "auto":
-        kind = _best_precision()
-    native.use_tiles(1 if values.precision == "auto" else 3)
-    keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
-
-
-def _best_precision() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "float32"
-    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-    return "bfloat16" if capability[0] >= BFLOAT16_SINCE else "float16"

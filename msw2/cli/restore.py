@@ -16,6 +16,7 @@ from msw2.data.store import SPLITS, StoredSong
 from msw2.inference.sampling import Sampler
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.training.device import set_up_device
 from msw2.training.runs import Run
 
 
@@ -30,10 +31,10 @@ def define_flags() -> None:
 
 def main() -> None:
     """Writes `<run>/samples/restored/<name>.mid`, `.npz`, `.png` and `<name>-original.mid`."""
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     songs = list(_songs(run))
-    sampler = Sampler(*run.load_sandwich())
+    sampler = Sampler.of(run)
     folder = run.path / "samples" / "restored"
     for name, original, tempo in songs:
         restored = join_phrases(sampler.restore(cut_phrases(original, sampler.grid)))

@@ -1,9 +1,11 @@
 """Training the tracks side by side: one process a track, as many at a time as there are cores.
 
-The networks of a track are too small to keep two cores busy, but two of them do.
+The networks of a track are too small to keep two cores busy, but two of them do. A GPU has one process at a time.
 """
 
+import os
 import subprocess
+import threading
 import time
 
 from absl import flags
@@ -14,8 +16,10 @@ from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.system import children
 from msw2.system.cores import cores
+from msw2.system.progress import REPORTING, Board
+from msw2.training.device import has_gpu, set_up_device
+from msw2.training.feeds import epoch_steps
 from msw2.training.runs import Run
-from msw2.training.unit_counts import epoch_steps
 
 POLL = 0.2  # seconds
 # A process takes some ten seconds to start: shorter trainings follow one another in this one.
@@ -24,7 +28,7 @@ FEWEST_STEPS = 500
 
 def open_training() -> tuple[tuple[str, ...], Store, Run]:
     """Sets up the device and returns what the flags name: the tracks, the store, and a run that fits it."""
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     # The run last: what is refused makes none.
     tracks, store = options.chosen_tracks(), options.open_store()
     return tracks, store, options.bound_run(store)
@@ -47,7 +51,7 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         print(f"{tracks[0]}: the {name} is trained already")
         return
     untrained = [track for track in tracks if not run.has(*parts(track))]
-    if len(untrained) > 1 and epochs * epoch_steps(run, store) >= FEWEST_STEPS:
+    if len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS:
         train(command, untrained)
         return
     for track in untrained:
@@ -60,7 +64,8 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
 def train(command: str, tracks: list[str]) -> None:
     """Runs `python -m msw2.cli.<command> --track=...` for each track, with this command's flags.
 
-    As many at a time as there are cores, the last one beside them; on a GPU, or a single core, one after the other.
+    As many run at a time as there are cores, the last one beside them; on a GPU, or a single core, one after the
+    other. One display has the progress of all.
 
     Args:
         command: `stage1` or `refine`.
@@ -69,36 +74,53 @@ def train(command: str, tracks: list[str]) -> None:
     Raises:
         OptionError: naming the track whose training failed; the others are stopped.
     """
-    import tensorflow as tf  # noqa: PLC0415 - only for the question below
-
     threads = flags.FLAGS.threads or cores()
-    workers = 1 if tf.config.list_physical_devices("GPU") else min(threads, len(tracks)) or 1
+    workers = 1 if has_gpu() else min(threads, len(tracks)) or 1
     each = flags.FLAGS.threads if workers == 1 else max(1, threads // workers)
-    waiting, running = list(tracks), {}
+    waiting, running, board = list(tracks), {}, Board(command, tracks, workers)
     try:
         while waiting or running:
             # The last one shares the cores with those that run, rather than have one for itself at the end.
             while waiting and (len(running) < workers or (len(waiting) == 1 and workers > 1)):
                 track = waiting.pop(0)
-                running[track] = _start(command, track, each)
+                running[track] = _Training(command, track, each, board)
             time.sleep(POLL)
-            for track, process in list(running.items()):
-                status = process.poll()
+            for track, training in list(running.items()):
+                status = training.process.poll()
                 if status:
+                    training.reader.join()
                     raise OptionError(f"training {track} ended with status {status}; see above")
                 if status == 0:
+                    training.reader.join()
+                    board.ended(track)
                     del running[track]
     finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait()
+        for training in running.values():
+            training.process.terminate()
+        for training in running.values():
+            training.process.wait()
 
 
-def _start(command: str, track: str, threads: int) -> subprocess.Popen:
-    values = flags.FLAGS
-    own = values.flags_by_module_dict()[options.__name__]
-    given = [flag.serialize() for flag in own if not flag.using_default_value]
-    # The last word wins: --track and --threads override what was given.
-    arguments = [*given, f"--track={track}", f"--threads={threads}"]
-    return children.start(f"msw2.cli.{command}", arguments)
+class _Training:
+    """The process of a track's training, and the thread that shows on a board what it writes."""
+
+    def __init__(self, command: str, track: str, threads: int, board: Board):
+        values = flags.FLAGS
+        own = values.flags_by_module_dict()[options.__name__]
+        given = [flag.serialize() for flag in own if not flag.using_default_value]
+        # The last word wins: --track and --threads override what was given.
+        arguments = [*given, f"--track={track}", f"--threads={threads}"]
+        self.process = children.start(
+            f"msw2.cli.{command}",
+            arguments,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {REPORTING: "1"},
+        )
+        self.reader = threading.Thread(target=self._read, args=(track, board), daemon=True)
+        self.reader.start()
+
+    def _read(self, track: str, board: Board) -> None:
+        for line in self.process.stderr or ():
+            board.hear(track, line)

@@ -4,7 +4,8 @@ from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
-from msw2.training.runs import Run, stage1_parts
+from msw2.models.sandwich import stage1_parts
+from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED, train_bvae
 
 

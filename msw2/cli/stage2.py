@@ -1,8 +1,11 @@
 """`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits the prior."""
 
+from absl import flags
+
 from msw2.cli import options
 from msw2.cli.launch import launch
 from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.device import set_up_device
 from msw2.training.stage2 import train_fusion
 
 
@@ -13,7 +16,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    options.set_up_device()
+    set_up_device(flags.FLAGS.threads)
     store = options.open_store()
     run = options.bound_run(store)  # the run last: what is refused makes none
     if not train_fusion(run, store):

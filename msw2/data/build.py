@@ -197,5 +197,5 @@ def _usable(outcomes: Iterator[Outcome], report: Report, progress: Progress) -> 
         else:
             phrases += len(outcome.phrases)
             yield outcome
-        progress.update(done, f"{phrases:,} phrases, ")
+        progress.update(done, f"{phrases:,} phrases")
     progress.close()

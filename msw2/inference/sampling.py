@@ -5,14 +5,16 @@ another size, and a cell at the threshold would flip; so phrases pass through in
 last one padded, and the same phrase gives the same bytes alone or in any batch.
 """
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from msw2.data.pipeline import to_signed
+from msw2.config import Config
+from msw2.models.losses import THRESHOLD
 from msw2.models.prior import Prior
-from msw2.models.refine import THRESHOLD
-from msw2.models.sandwich import Sandwich
+from msw2.models.sandwich import decoding_view, latent_view
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.runs import Run
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
 BATCH = 256  # phrases in memory at a time as tensors
@@ -30,13 +32,16 @@ class PhraseFunctions:
 
     Args:
         sandwich: the trained whole.
+        config: what it was built from.
         prior: what `generate` draws from.
         chunk: phrases that are computed together.
     """
 
-    def __init__(self, sandwich: Sandwich, prior: Prior, *, chunk: int = CHUNK):
-        self.config = sandwich.config
-        self._sandwich = sandwich
+    def __init__(self, sandwich: keras.Model, config: Config, prior: Prior, *, chunk: int = CHUNK):
+        self.config = config
+        self._restore = sandwich
+        self._encode = latent_view(sandwich)
+        self._decoding = decoding_view(sandwich)
         self._prior = prior
         self._chunk = chunk
 
@@ -70,19 +75,16 @@ class PhraseFunctions:
         """Maps pianorolls to pianorolls, through the means of both levels."""
 
         def make(pianoroll):
-            return self._decode(self._encode(pianoroll), refined)
+            return self._binary(self._restore(pianoroll), refined)
 
         return in_chunks(make, pianoroll, size=self._chunk, dtype=tf.bool)
 
-    def _encode(self, pianoroll):
-        shape = [-1, self.config.unit_steps, *self.phrase_shape[2:]]
-        units = to_signed(tf.reshape(pianoroll, shape))
-        return tf.reshape(self._sandwich.encode(units), [-1, *self.latent_shape])
-
     def _decode(self, latent, refined: bool):
-        units = tf.reshape(latent, [-1, self.config.fusion_latent])
-        probability = self._sandwich.decode(units, refined=refined)
-        return tf.reshape(probability >= THRESHOLD, [-1, *self.phrase_shape])
+        return self._binary(self._decoding(tf.reshape(latent, [-1, self.config.fusion_latent])), refined)
+
+    def _binary(self, made, refined: bool):
+        """Returns which cells of the sandwich's output sound."""
+        return made["pianoroll" if refined else "unrefined"] >= THRESHOLD
 
 
 def in_chunks(function, *rows, size: int, dtype):
@@ -114,11 +116,12 @@ class Sampler:
 
     Args:
         sandwich: the trained whole.
+        config: what it was built from.
         prior: what `generate` draws from.
     """
 
-    def __init__(self, sandwich: Sandwich, prior: Prior):
-        functions = PhraseFunctions(sandwich, prior)
+    def __init__(self, sandwich: keras.Model, config: Config, prior: Prior):
+        functions = PhraseFunctions(sandwich, config, prior)
         self.grid = functions.config.grid
         self._shape = functions.phrase_shape
         specs = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
@@ -131,6 +134,16 @@ class Sampler:
             refined: tf.function(lambda p, r=refined: functions.restore(p, refined=r), spec)
             for refined in (True, False)
         }
+
+    @classmethod
+    def of(cls, run: Run) -> "Sampler":
+        """Returns the sampler of a finished run.
+
+        Raises:
+            RunError: if a stage is missing.
+        """
+        sandwich, prior = run.load_sandwich()
+        return cls(sandwich, run.config, prior)
 
     def generate(self, phrases: int, *, seed: int, temperature: float, refined: bool = True) -> np.ndarray:
         """Makes phrases from nothing; the i-th has seed `seed + i` and does not depend on the others.

@@ -26,6 +26,7 @@ def straight_through(x, threshold, slope):
     return ops.cast(ops.sigmoid(x) >= threshold, "float32"), gradient
 
 
+@keras.saving.register_keras_serializable("msw2")
 class BinaryNeurons(keras.layers.Layer):
     """Turns real numbers into 0 or 1, in float32; trained by sigmoid-adjusted straight-through gradients.
 

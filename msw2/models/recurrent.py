@@ -42,10 +42,10 @@ class LSTM(keras.layers.LSTM):
         **kwargs: as for `keras.layers.LSTM`.
     """
 
-    def __init__(self, units: int, *, gates: str = "sigmoid", fused: bool | None = None, **kwargs):
+    def __init__(self, units: int, *, gates: str = "sigmoid", portable: bool = False, **kwargs):
         super().__init__(units, recurrent_activation=GATES[gates], **kwargs)
         self.gates = gates
-        self.fused = fused
+        self.portable, self.fused = portable, True if portable else None
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Maps [batch, step, feature] to [batch, step, unit], or [batch, unit] without `return_sequences`."""
@@ -60,7 +60,7 @@ class LSTM(keras.layers.LSTM):
         """Returns the arguments that rebuild the layer."""
         config = super().get_config()
         del config["recurrent_activation"]
-        return {**config, "gates": self.gates, "fused": self.fused}
+        return {**config, "gates": self.gates, "portable": self.portable}
 
     def _is_fast(self) -> bool:
         if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
@@ -373,3 +373,7 @@ def _recurrence(kind):
         return tf.stack(hidden[1:]), gradient
 
     return run
+
+
+def multiplies_bfloat16() -> bool:
+    return native.has_tiles(1)

@@ -11,7 +11,6 @@ from msw2.models.residual import EPSILON, MOMENTUM, ResidualUnit
 
 HIDDEN = (512, 512, 256, 256)  # released
 UNITS = 7  # released
-THRESHOLD = 0.5  # Section V.B: a cell is on where the refiner says so at least as likely as not
 
 
 def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:

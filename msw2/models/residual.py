@@ -55,6 +55,7 @@ def fold(taps):
     )
 
 
+@keras.saving.register_keras_serializable("msw2")
 class ResidualUnit(keras.layers.Layer):
     """x + Conv(ReLU(BN(Conv(ReLU(BN(x)))))): kernels of 3 x 12, 64 filters and then 1, "same" padding.
 

@@ -1,32 +1,41 @@
-"""Every sub-model of MIDI-Sandwich2, built once, and the views over them (Fig. 1)."""
+"""The whole of MIDI-Sandwich2 as one Functional model (Fig. 1), and the views of it that the stages train."""
 
-import dataclasses
 import zlib
 
 import keras
-from keras import ops
 
 from msw2.config import Config
 from msw2.models import bvae, mfg_vae, refine, vrae
-from msw2.music.tracks import TRACK_NAMES, track_index
+from msw2.models.layers import Opinion, Sampling, SelectTrack, StackTracks, ToPhrases, ToUnits
+from msw2.models.precision import building_in
+from msw2.music.tracks import TRACK_NAMES, TRACKS
+
+FUSION_PARTS = ("mfg_encoder", "mfg_decoder")
+PARTS = (
+    *(f"{track}_{kind}" for kind in ("encoder", "decoder", "refiner") for track in TRACK_NAMES),
+    *FUSION_PARTS,
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """The sub-models; every view shares them.
+def build_sandwich(config: Config, *, portable: bool = False) -> keras.Model:
+    """Builds the sandwich with fresh weights.
 
-    Attributes:
-        config: what they were built from.
-        models: name to model: `<track>_encoder`, `<track>_decoder`, `<track>_refiner` for the five tracks,
-            `mfg_encoder`, `mfg_decoder`. The names are those of the weight files.
+    Its parts are Functional models of their own, found by `get_layer`: `<track>_encoder`, `<track>_decoder` and
+    `<track>_refiner` for the five tracks, `mfg_encoder` and `mfg_decoder`. Weight files have these names. The layer
+    `sampling` stands between the MFG-VAE's encoder and decoder. It is off in inference, so that the same phrase
+    gives the same bytes. Between the two levels the posterior means are used.
+
+    Args:
+        config: kinds and sizes; its precision is the dtype policy of the layers.
+        portable: whether the LSTMs use TensorFlow's own operations only, as a file to share or to serve needs.
+
+    Returns:
+        A model from `pianoroll`, bool [phrase, bar, step, pitch, track], to a dictionary, all float32:
+        `pianoroll`, the refined probability that a cell sounds (0..1); `unrefined`, the same before the refiners;
+        `latent`, the MFG-VAE's means [phrase, unit, latent].
     """
-
-    config: Config
-    models: dict[str, keras.Model]
-
-    def of(self, kind: str) -> list[keras.Model]:
-        """Returns the five models of a kind (`encoder`, `decoder`, `refiner`), in track order."""
-        return [self.models[f"{track}_{kind}"] for track in TRACK_NAMES]
+    with building_in(config.precision):
+        return _assemble(config, _parts(config, portable))
 
 
 def part_seed(config: Config, name: str) -> int:
@@ -34,93 +43,104 @@ def part_seed(config: Config, name: str) -> int:
     return (config.seed * 1_000_003 + zlib.crc32(name.encode())) % 2**31
 
 
-def build_parts(config: Config, tracks=TRACK_NAMES, *, fused: bool | None = None) -> Parts:
-    """Builds the sub-models with fresh weights.
+def stage1_parts(track: str) -> tuple[str, str]:
+    """Returns the names of the parts that stage 1 trains for a track."""
+    return f"{track}_encoder", f"{track}_decoder"
 
-    Args:
-        config: sizes and kinds.
-        tracks: names of the tracks to build; stage 1 needs only its own. The MFG-VAE is built with all five.
-        fused: see `recurrent.LSTM`.
 
-    Raises:
-        ValueError: for a name that is not a track's.
-    """
-    builders = {}
-    for track in tracks:
-        track_index(track)
-        builders[f"{track}_encoder"] = lambda t=track: bvae.build_encoder(config, t, fused=fused)
-        builders[f"{track}_decoder"] = lambda t=track: bvae.build_decoder(config, t, fused=fused)
-        builders[f"{track}_refiner"] = lambda t=track: refine.build_refiner(
-            config, t, seed=part_seed(config, f"{t}_refiner")
-        )
-    if tuple(tracks) == TRACK_NAMES:
-        builders["mfg_encoder"] = lambda: mfg_vae.build_encoder(config, fused=fused)
-        builders["mfg_decoder"] = lambda: mfg_vae.build_decoder(config, fused=fused)
-    models = {}
-    for name, build in builders.items():
+def _parts(config: Config, portable: bool) -> dict[str, keras.Model]:
+    """Builds all parts by name. Each starts from its own seed."""
+    kinds = {
+        "encoder": lambda track: bvae.build_encoder(config, track, portable=portable),
+        "decoder": lambda track: bvae.build_decoder(config, track, portable=portable),
+        "refiner": lambda track: refine.build_refiner(
+            config, track, seed=part_seed(config, f"{track}_refiner")
+        ),
+    }
+    whole = {"mfg_encoder": mfg_vae.build_encoder, "mfg_decoder": mfg_vae.build_decoder}
+    parts = {}
+    for name in PARTS:
         keras.utils.set_random_seed(part_seed(config, name))  # Keras's initialisers draw from the global one
-        models[name] = build()
-    return Parts(config, models)
+        track, kind = name.split("_")
+        parts[name] = whole[name](config, portable=portable) if name in whole else kinds[kind](track)
+    return parts
 
 
-def track_vae(parts: Parts, track: str) -> vrae.VRAE:
+def _assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
+    """Puts the parts together: up through the encoders, and down again."""
+    pianoroll = keras.Input((*config.grid.phrase_shape, len(TRACKS)), dtype="bool", name="pianoroll")
+    units = ToUnits(config.unit_steps, name="units")(pianoroll)
+    moments = [
+        parts[f"{track}_encoder"](SelectTrack(index, -1, name=f"{track}_unit")(units))
+        for index, track in enumerate(TRACK_NAMES)
+    ]
+    fused = parts["mfg_encoder"](StackTracks(1, name="moments")(moments))
+    seed = part_seed(config, "mfg_sampling")
+    latent = Sampling(config.sigma, config.epsilon_std, seed, name="sampling")(fused)
+    made = keras.layers.Identity(dtype="float32", name="restored_moments")(parts["mfg_decoder"](latent))
+    opinions, refined = [], []
+    for index, track in enumerate(TRACK_NAMES):
+        mean = SelectTrack(index, 1, size=config.bvae_latent, name=f"{track}_mean")(made)
+        decoded = parts[f"{track}_decoder"](mean)
+        opinions.append(Opinion(config.likelihood == "bernoulli", name=f"{track}_opinion")(decoded))
+        refined.append(parts[f"{track}_refiner"](opinions[-1]))
+    unrefined = keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="half")(_phrases(config, opinions))
+    outputs = {
+        "pianoroll": _phrases(config, refined, "refined"),
+        "unrefined": unrefined,
+        "latent": ToPhrases((config.units, config.fusion_latent), name="latent")(latent),
+    }
+    return keras.Model(pianoroll, outputs, name="sandwich")
+
+
+def _phrases(config: Config, tracks, name: str = "unrefined"):
+    """Maps five tracks' units [unit, step, pitch] to phrases [phrase, bar, step, pitch, track]."""
+    shape = (*config.grid.phrase_shape, len(TRACKS))
+    return ToPhrases(shape, name=name)(StackTracks(-1, name=f"{name}_units")(tracks))
+
+
+def encoding_view(sandwich: keras.Model) -> keras.Model:
+    """Returns the model from `pianoroll` to the BVAEs' moments, float32 [unit, track, 2 x BVAE latent]."""
+    return keras.Model(sandwich.input, sandwich.get_layer("moments").output, name="encoding")
+
+
+def latent_view(sandwich: keras.Model) -> keras.Model:
+    """Returns the model from `pianoroll` to `latent`."""
+    return keras.Model(sandwich.input, sandwich.output["latent"], name="encode")
+
+
+def decoding_view(sandwich: keras.Model) -> keras.Model:
+    """Returns the model from latents [unit, latent] to a dictionary of `pianoroll` and `unrefined`."""
+    made = {name: sandwich.output[name] for name in ("pianoroll", "unrefined")}
+    return keras.Model(sandwich.get_layer("sampling").output, made, name="decode")
+
+
+def bvae_view(sandwich: keras.Model, config: Config, track: str) -> vrae.VRAE:
     """Returns the BVAE of one track, for stage 1."""
-    encoder, decoder = parts.models[f"{track}_encoder"], parts.models[f"{track}_decoder"]
-    return bvae.build_bvae(parts.config, encoder, decoder, seed=part_seed(parts.config, f"{track}_sampling"))
+    encoder, decoder = (sandwich.get_layer(name) for name in stage1_parts(track))
+    return bvae.build_bvae(config, encoder, decoder, seed=part_seed(config, f"{track}_sampling"))
 
 
-def fusion_vae(parts: Parts) -> vrae.VRAE:
+def fusion_view(sandwich: keras.Model, config: Config) -> vrae.VRAE:
     """Returns the MFG-VAE, for stage 2."""
-    encoder, decoder = parts.models["mfg_encoder"], parts.models["mfg_decoder"]
-    return mfg_vae.build_mfg_vae(parts.config, encoder, decoder, seed=part_seed(parts.config, "mfg_sampling"))
+    encoder, decoder = (sandwich.get_layer(name) for name in FUSION_PARTS)
+    return mfg_vae.build_mfg_vae(config, encoder, sandwich.get_layer("sampling"), decoder)
 
 
-class Sandwich:
-    """The trained whole, without randomness: posterior means in place of samples.
+def made_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
+    """Returns the model from a track's unit to what its BVAE makes of it, for a refiner to learn from.
 
-    Functions of tensors; units are float [unit, step, pitch, track] of -1/+1 where a song enters: bars, or the
-    bars of a phrase one after another (`config.unit`).
-
-    Args:
-        parts: all five tracks and the MFG-VAE.
+    Input: float [batch, step, pitch] of -1/+1; output: float32, the same shape, -1..1. It samples.
     """
+    encoder, decoder = (sandwich.get_layer(name) for name in stage1_parts(track))
+    seed = part_seed(config, f"{track}_refiner_sampling")
+    sampling = Sampling(config.sigma, config.epsilon_std, seed, name="sampling")
+    made = decoder(sampling(encoder(encoder.input, training=False), training=True), training=False)
+    return keras.Model(encoder.input, sandwich.get_layer(f"{track}_opinion")(made), name=f"{track}_made")
 
-    def __init__(self, parts: Parts):
-        self.parts = parts
-        self.config = parts.config
 
-    def moments(self, units):
-        """Maps units [unit, step, pitch, track] to the BVAEs' moments [unit, track, 2 x BVAE latent]."""
-        encoders = self.parts.of("encoder")
-        return ops.stack([encode(units[..., i]) for i, encode in enumerate(encoders)], axis=1)
-
-    def encode(self, units):
-        """Maps units to the means of the MFG-VAE, float32 [unit, MFG latent]."""
-        moments = self.parts.models["mfg_encoder"](self.moments(units))
-        return moments[:, : self.config.fusion_latent]
-
-    def decode(self, latent, *, refined: bool = True):
-        """Maps MFG latents [unit, MFG latent] to probabilities [unit, step, pitch, track] (0..1).
-
-        Args:
-            latent: float32.
-            refined: whether the refiners have the last word, or the BVAEs (MSG1 of Table I).
-        """
-        moments = self.parts.models["mfg_decoder"](latent)
-        return self.decode_moments(moments, refined=refined)
-
-    def decode_moments(self, moments, *, refined: bool = True):
-        """Maps BVAE moments [unit, track, 2 x BVAE latent] to probabilities [unit, step, pitch, track]."""
-        means = moments[..., : self.config.bvae_latent]
-        signed = [
-            bvae.to_signed(self.config, decode(means[:, i]))
-            for i, decode in enumerate(self.parts.of("decoder"))
-        ]
-        if not refined:
-            return ops.stack([0.5 * (unit + 1.0) for unit in signed], axis=-1)
-        refiners = self.parts.of("refiner")
-        return ops.stack([refiner(unit) for refiner, unit in zip(refiners, signed, strict=True)], axis=-1)
-
-    def restore(self, units, *, refined: bool = True):
-        """Maps units [unit, step, pitch, track] of -1/+1 to probabilities, through the whole sandwich."""
-        return self.decode(self.encode(units), refined=refined)
+def refine_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
+    """Returns the model from a track's unit to what its refiner makes of what its BVAE makes of it."""
+    made = made_view(sandwich, config, track)
+    refined = sandwich.get_layer(f"{track}_refiner")(made.output)
+    return keras.Model(made.input, refined, name=f"{track}_refine")

@@ -18,7 +18,7 @@ def build_encoder(
     latent: int,
     gates: str,
     states: str,
-    fused: bool | None,
+    portable: bool,
     name: str,
     recurrence: type[LSTM] = LSTM,
 ) -> keras.Model:
@@ -31,11 +31,11 @@ def build_encoder(
         latent: size of `mean` and of `s`.
         gates: see `recurrent.LSTM`.
         states: `last`, or `all` of them side by side.
-        fused: see `recurrent.LSTM`.
+        portable: see `kernels.LSTM`.
         name: of the model.
         recurrence: kind of the LSTM.
     """
-    state = recurrence(hidden, gates=gates, fused=fused, return_sequences=states == "all", name="lstm")(
+    state = recurrence(hidden, gates=gates, portable=portable, return_sequences=states == "all", name="lstm")(
         sequences
     )
     if states == "all":
@@ -52,7 +52,7 @@ def moments(features, latent: int):
 
 
 def decode_states(
-    latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, fused: bool | None
+    latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, portable: bool
 ):
     """Repeats a latent vector over the steps and runs an LSTM: [batch, latent] to [batch, step, hidden].
 
@@ -62,14 +62,14 @@ def decode_states(
         hidden: units of the LSTM.
         gates: see `recurrent.LSTM`.
         beat_resolution: where the decoder is told the position in the sequence: steps a beat; else None.
-        fused: see `recurrent.LSTM`.
+        portable: see `kernels.LSTM`.
     """
     decoder = RepeatedLSTM(
         hidden,
         steps=steps,
         beat_resolution=beat_resolution,
         gates=gates,
-        fused=fused,
+        portable=portable,
         return_sequences=True,
         name="lstm",
     )
@@ -91,7 +91,9 @@ class VRAE(keras.Model):
 
     def __init__(self, inputs, encoder, sampling, decoder, *, nll, kl_weight: float, name: str):
         moments = encoder(inputs)
-        super().__init__(inputs, {"moments": moments, "output": decoder(sampling(moments))}, name=name)
+        super().__init__(
+            inputs, {"moments": moments, "output": decoder(sampling(moments, training=True))}, name=name
+        )
         self.encoder = encoder
         self.decoder = decoder
         self._nll = nll

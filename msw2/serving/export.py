@@ -61,17 +61,12 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 
 
 def serving_functions(run: Run) -> PhraseFunctions:
-    """Returns the functions of a run as they are served: float32, no cuDNN, one phrase at a time.
+    """Returns the functions of a run as they are served: one phrase at a time.
 
     A server is mostly asked for one phrase, so that is what it computes together.
     """
-    policy = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy("float32")
-    try:
-        sandwich, prior = run.load_sandwich(fused=True)
-    finally:
-        keras.mixed_precision.set_dtype_policy(policy)
-    return PhraseFunctions(sandwich, prior, chunk=1)
+    sandwich, prior = run.load_sandwich()
+    return PhraseFunctions(sandwich, run.config, prior, chunk=1)
 
 
 def signatures(functions: PhraseFunctions) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:

@@ -5,14 +5,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-def start(module: str, arguments: Sequence[str]) -> subprocess.Popen:
-    """Starts `python -m <module>`. It ends when this process does, however that ends."""
+def start(module: str, arguments: Sequence[str], **options: Any) -> subprocess.Popen:
+    """Starts `python -m <module>`. It ends when this process does, however that ends.
+
+    Args:
+        module: its dotted name.
+        arguments: of its command line.
+        **options: as for `subprocess.Popen`.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
+        **options,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken
     )
 

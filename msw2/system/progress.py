@@ -1,33 +1,60 @@
-"""One line of progress with an estimate of the time left."""
+"""Progress of long work, with the time left: a line for one job, a board for several that run at once."""
 
+import json
+import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
-EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 10.0  # seconds
+EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 5.0  # seconds
+REPORTING = "MSW2_PROGRESS"  # set in the environment of a process whose parent shows its progress
+MARK = "msw2-progress "  # begins a line that is for the parent
 
 
 class Progress:
-    """Shows how far a long job is: a line, rewritten on a terminal, a new one every ten seconds in a log."""
+    """Shows how far a job is: a line that is rewritten on a terminal, and a new one every five seconds in a log.
 
-    def __init__(self, total: int, unit: str, stream: TextIO | None = None):
-        self._total, self._unit = total, unit
+    In a process that `REPORTING` is set for, the lines are reports for its parent's `Board`.
+
+    Args:
+        total: units of the job.
+        unit: what they are.
+        label: what the job is.
+        stream: where to write; None: standard error.
+    """
+
+    def __init__(self, total: float, unit: str, *, label: str = "", stream: TextIO | None = None):
+        self._total, self._unit, self._label = total, unit, label
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
+        self._reporting = bool(os.environ.get(REPORTING))
         self._shown = time.monotonic()
-        self._first: tuple[float, int] | None = None  # what comes before the first update is no measure
+        self._first: tuple[float, float] | None = None  # what comes before the first update is no measure
         self._line = ""
 
-    def update(self, done: int, note: str = "") -> None:
-        """Tells that `done` units are done; shown if the last line is old enough."""
+    def update(self, done: float, note: str = "") -> None:
+        """Tells that `done` units are done. Shows it if the last line is old enough, or if it is the last unit."""
         now = time.monotonic()
-        self._first = self._first or (now, done)
-        if now - self._shown < (EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG):
+        if self._first is None:
+            self._first = (now, done)
+        every = EVERY_ON_TERMINAL if self._terminal or self._reporting else EVERY_IN_LOG
+        if now - self._shown < every and done < self._total:
             return
         self._shown = now
         start, before = self._first
-        left = (now - start) / max(done - before, 1) * max(self._total - done, 0)
-        self._show(f"{done:,} of {self._total:,} {self._unit}, {note}about {_clock(left)} left")
+        left = None
+        if done > before:
+            left = (now - start) / (done - before) * max(self._total - done, 0)
+        if self._reporting:
+            report = {"label": self._label, "done": done, "total": self._total, "note": note, "left": left}
+            self._stream.write(f"{MARK}{json.dumps(report)}\n")
+            self._stream.flush()
+            return
+        parts = [f"{_count(done)} of {_count(self._total)} {self._unit}", note]
+        parts.append("" if left is None else f"about {clock(left)} left")
+        label = f"{self._label}: " if self._label else ""
+        self._show(label + ", ".join(part for part in parts if part))
 
     def close(self) -> None:
         """Clears the line on a terminal."""
@@ -43,6 +70,91 @@ class Progress:
         self._line = line
 
 
-def _clock(seconds: float) -> str:
+class Board:
+    """Shows several jobs that run at once, by what their processes report.
+
+    On a terminal each job has a line, and all are rewritten together. In a log one line every five seconds has all.
+
+    Args:
+        title: what the jobs are.
+        jobs: names, in order.
+        at_once: how many run at a time.
+        stream: where to write; None: standard error.
+    """
+
+    def __init__(self, title: str, jobs: Sequence[str], at_once: int, stream: TextIO | None = None):
+        self._title, self._at_once = title, max(1, at_once)
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._jobs: dict[str, dict] = {job: {} for job in jobs}
+        self._begun = self._shown = time.monotonic()
+        self._lines = 0
+
+    def hear(self, job: str, line: str) -> None:
+        """Takes a line that a job's process wrote: a report, or something that the user should read."""
+        if line.startswith(MARK):
+            self._jobs[job] |= json.loads(line[len(MARK) :])
+            self._show(due=EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG)
+        elif line.strip():
+            self._clear()
+            self._stream.write(f"{job}: {line.rstrip()}\n")
+            self._show(due=0.0 if self._terminal else EVERY_IN_LOG)
+
+    def ended(self, job: str) -> None:
+        """Tells that a job is done."""
+        self._jobs[job] |= {"ended": True, "left": 0.0}
+        self._show(due=0.0)
+
+    def _show(self, due: float) -> None:
+        now = time.monotonic()
+        if now - self._shown < due:
+            return
+        self._shown = now
+        left = self._left()
+        tail = "" if left is None else f", about {clock(left)} left"
+        if self._terminal:
+            self._clear()
+            lines = [f"  {job:<8} {_state(state, long=True)}" for job, state in self._jobs.items()]
+            self._stream.write("\n".join([f"{self._title}{tail}", *lines]) + "\n")
+            self._lines = len(lines) + 1
+        else:
+            states = ", ".join(f"{job} {_state(state)}" for job, state in self._jobs.items())
+            self._stream.write(f"{self._title}: {states}{tail}\n")
+        self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._lines:
+            self._stream.write(f"\x1b[{self._lines}F\x1b[J")
+            self._lines = 0
+
+    def _left(self) -> float | None:
+        """Returns the seconds left for all jobs; None before any job can tell."""
+        known = [state["left"] for state in self._jobs.values() if state.get("left") is not None]
+        if not known:
+            return None
+        waiting = [state for state in self._jobs.values() if not state]
+        elapsed = time.monotonic() - self._begun
+        done = sum(state.get("done", 0) / state.get("total", 1) for state in self._jobs.values())
+        each = elapsed * min(self._at_once, len(self._jobs)) / done if done else 0.0
+        return max([*known, (sum(known) + each * len(waiting)) / self._at_once])
+
+
+def clock(seconds: float) -> str:
     """Returns minutes and seconds, 1:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _state(state: dict, *, long: bool = False) -> str:
+    """Returns how far a job is, in a few words."""
+    if not state:
+        return "waiting"
+    note = f"  {state['note']}" if long and state.get("note") else ""
+    if state.get("ended"):
+        return f"done{note}"
+    if "done" not in state:
+        return "starting"
+    return f"{100 * state['done'] / state['total']:.0f} %{note}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from msw2.data.untuned import untuned
-from msw2.models.operations import fitting
 from msw2.system.files import replacing
+from msw2.system.progress import Progress
+from msw2.training.feeds import Feed
 
 CHECKPOINT_EVERY = 15.0  # seconds between checkpoints, so that short epochs are not spent on writing
 
@@ -84,81 +85,78 @@ class Resume(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
 
-class Progress(keras.callbacks.Callback):
-    """Prints a line for the first and last epoch, and between them for as many as ten seconds allow.
+class ShowProgress(keras.callbacks.Callback):
+    """Shows how many epochs are done, the losses and the time left; and at the end one line that stays.
 
     Args:
         label: what is trained.
         epochs: in all.
+        steps: batches an epoch.
     """
 
-    EVERY = 10.0
-
-    def __init__(self, label: str, epochs: int):
+    def __init__(self, label: str, epochs: int, steps: int):
         super().__init__()
-        self._label = label
-        self._epochs = epochs
-        self._first = None
-        self._shown = -np.inf
+        self._label, self._epochs, self._steps = label, epochs, steps
+        self._progress = Progress(epochs, "epochs", label=label)
+        self._epoch, self._note = 0, ""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock at the first epoch of this process."""
-        if self._first is None:
-            self._first, self._start = epoch, time.monotonic()
+        """Remembers the epoch, 0-based."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Shows the share of the epoch that is done."""
+        self._progress.update(round(self._epoch + (batch + 1) / self._steps, 1), self._note)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Prints the line."""
-        now, done = time.monotonic(), epoch + 1
-        if now - self._shown < self.EVERY and done < self._epochs:
-            return
-        self._shown = now
-        left = (now - self._start) / (done - self._first) * (self._epochs - done)
-        terms = "  ".join(f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss") if name in logs)
-        print(
-            f"{self._label:<16} epoch {done:>3} of {self._epochs}  {terms}  "
-            f"{int(left) // 60}:{int(left) % 60:02d} left",
-            file=sys.stderr,
-            flush=True,
-        )
+        """Shows the losses."""
+        terms = [f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss") if name in (logs or {})]
+        self._note = "  ".join(terms)
+        self._progress.update(epoch + 1, self._note)
+
+    def on_train_end(self, logs=None):
+        """Leaves a line with the last losses."""
+        self._progress.close()
+        print(f"{self._label:<16} {self._epochs} epochs  {self._note}", file=sys.stderr, flush=True)
 
 
 def fit(
     model: keras.Model,
-    batches,
+    feed: Feed,
+    resume: Resume,
     *,
     epochs: int,
-    steps: int,
-    validation,
-    resume: Resume,
     label: str,
     callbacks: Iterable[keras.callbacks.Callback] = (),
-) -> None:
+) -> Resume:
     """Trains a compiled model to `epochs`, from where `resume` finds it.
 
     Args:
         model: compiled.
-        batches: function from the first epoch (0-based) to a dataset of all batches that are left.
-        epochs: in all.
-        steps: batches an epoch.
-        validation: dataset for the validation loss, or None.
+        feed: what it reads.
         resume: the state on disk.
-        label: for the progress lines.
-        callbacks: besides those that keep the state and print.
+        epochs: in all.
+        label: names what is trained.
+        callbacks: besides those that keep the state and show the progress.
+
+    Returns:
+        `resume`, to be finished when the weights are written.
     """
     first = resume.restore(model)
     if first >= epochs:
-        return
-    with fitting():
-        model.fit(
-            untuned(batches(first)),
-            initial_epoch=first,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            validation_data=None if validation is None else untuned(validation),
-            callbacks=[*callbacks, resume, Progress(label, epochs)],
-            shuffle=False,  # the dataset is; Keras warns otherwise
-            verbose=0,
-        )
+        return resume
+    held_out = feed.held_out()
+    model.fit(
+        untuned(feed.batches(first, epochs)),
+        initial_epoch=first,
+        epochs=epochs,
+        steps_per_epoch=feed.steps,
+        validation_data=None if held_out is None else untuned(held_out),
+        callbacks=[*callbacks, resume, ShowProgress(label, epochs, feed.steps)],
+        shuffle=False,  # the dataset is; Keras warns otherwise
+        verbose=0,
+    )
+    return resume
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -6,15 +6,16 @@ import os
 import pathlib
 import warnings
 import zipfile
+from collections.abc import Sequence
 
 import keras
 
 from msw2.config import Config
 from msw2.models.prior import Prior
-from msw2.models.sandwich import Parts, Sandwich, build_parts
+from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
 from msw2.system.files import copy, replacing
 
-FUSION_PARTS = ("mfg_encoder", "mfg_decoder")  # what stage 2 trains
+FINETUNED = "finetuned"  # folder of the weights after finetuning, within that of the weights
 
 
 class RunError(Exception):
@@ -51,7 +52,7 @@ class Run:
             raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
         try:
             preset = fields.pop("preset", "")
-            return cls(path, Config(**fields), preset)
+            return cls(path, Config.restored(fields), preset)
         except (AttributeError, TypeError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
@@ -111,10 +112,19 @@ class Run:
         """Returns where a part's weights are, or will be."""
         return self.path / "weights" / f"{part}.weights.h5"
 
+    def finetuned(self, part: str) -> pathlib.Path:
+        """Returns where a part's weights are after finetuning, or will be."""
+        return self.path / "weights" / FINETUNED / f"{part}.weights.h5"
+
     @property
     def prior(self) -> pathlib.Path:
         """Where the prior is, or will be."""
         return self.path / "weights" / "prior.npz"
+
+    @property
+    def finetuned_prior(self) -> pathlib.Path:
+        """Where the prior is after finetuning, or will be. It is written last, when all parts are there."""
+        return self.path / "weights" / FINETUNED / "prior.npz"
 
     def history(self, stage: str) -> pathlib.Path:
         """Returns where a stage's history is: one row an epoch."""
@@ -132,22 +142,21 @@ class Run:
         """Returns whether all these parts are trained."""
         return all(self.weights(part).exists() for part in parts)
 
+    def has_bvaes(self, tracks: Sequence[str]) -> bool:
+        """Returns whether the BVAEs of these tracks are trained."""
+        return all(self.has(*stage1_parts(track)) for track in tracks)
+
     def save_weights(self, model: keras.Model, part: str) -> None:
         """Writes a part's weights, whole or not at all."""
-        # `replacing` keeps only the last suffix, and Keras insists on both.
-        with replacing(self.weights(part)) as temporary:
-            written = temporary.with_suffix(".weights.h5")
-            try:
-                model.save_weights(written)
-                os.replace(written, temporary)
-            finally:
-                written.unlink(missing_ok=True)
+        save_weights(model, self.weights(part))
 
-    def copy_weights(self, part: str, other: str) -> None:
-        """Writes a trained part's weights as those of another part as well, whole or not at all."""
-        copy(self.weights(part), self.weights(other))
+    def copy_bvae(self, tracks: Sequence[str]) -> None:
+        """Writes the weights of the first track's BVAE as those of the others as well, each whole or not at all."""
+        for track in tracks[1:]:
+            for trained, part in zip(stage1_parts(tracks[0]), stage1_parts(track), strict=True):
+                copy(self.weights(trained), self.weights(part))
 
-    def load_weights(self, parts: Parts, *names: str) -> None:
+    def load_weights(self, sandwich: keras.Model, *names: str) -> None:
         """Loads trained parts.
 
         Raises:
@@ -159,36 +168,60 @@ class Run:
                 f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first"
             )
         for name in names:
-            try:
-                with warnings.catch_warnings():
-                    # Where Keras only warns that it found nothing for a layer, the layer would stay untrained.
-                    warnings.simplefilter("error", UserWarning)
-                    parts.models[name].load_weights(self.weights(name))
-            except (OSError, ValueError, KeyError, UserWarning) as error:
-                raise RunError(f"{self.weights(name)} is damaged or of another model") from error
+            _load(sandwich.get_layer(name), self.weights(name))
 
-    def load_sandwich(self, *, fused: bool | None = None) -> tuple[Sandwich, Prior]:
-        """Returns the whole trained model and its prior.
+    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+        """Returns the whole trained model and its prior: finetuned, if the run is.
+
+        The model computes in float32, with operations that every TensorFlow has: what it makes is what an export of
+        it makes.
 
         Raises:
             RunError: if a stage is missing.
         """
-        parts = build_parts(self.config, fused=fused)
-        self.load_weights(parts, *parts.models)
-        return Sandwich(parts), self._load_prior()
+        config = dataclasses.replace(self.config, precision="float32")
+        sandwich = build_sandwich(config, portable=True)
+        if self.finetuned_prior.exists():
+            for name in PARTS:
+                _load(sandwich.get_layer(name), self.finetuned(name))
+            return sandwich, self._load_prior(self.finetuned_prior)
+        self.load_weights(sandwich, *PARTS)
+        return sandwich, self._load_prior(self.prior)
 
-    def _load_prior(self) -> Prior:
+    def _load_prior(self, path: pathlib.Path) -> Prior:
         try:
-            return Prior.load(self.prior)
+            return Prior.load(path)
         except FileNotFoundError as error:
             raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{self.prior} is damaged: delete it and run `make stage2`") from error
+            raise RunError(f"{path} is damaged: delete it and run `make stage2`") from error
 
 
-def stage1_parts(track: str) -> tuple[str, str]:
-    """Returns the names of the parts that stage 1 trains for a track."""
-    return f"{track}_encoder", f"{track}_decoder"
+def save_weights(model: keras.Model, path: pathlib.Path) -> None:
+    """Writes a model's weights, whole or not at all."""
+    # `replacing` keeps only the last suffix, and Keras insists on both.
+    with replacing(path) as temporary:
+        written = temporary.with_suffix(".weights.h5")
+        try:
+            model.save_weights(written)
+            os.replace(written, temporary)
+        finally:
+            written.unlink(missing_ok=True)
+
+
+def _load(model: keras.Model, path: pathlib.Path) -> None:
+    """Loads a model's weights.
+
+    Raises:
+        RunError: if they are damaged or missing.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Where Keras only warns that it found nothing for a layer, the layer would stay untrained.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise RunError(f"{path} is damaged or of another model") from error
 
 
 def _advice(part: str) -> str:

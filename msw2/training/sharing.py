@@ -10,19 +10,16 @@ import dataclasses
 import filecmp
 from collections.abc import Iterator
 
+from msw2.config import fields_of
+from msw2.config.finetune import FinetunePart
+from msw2.config.fusion import FusionPart
+from msw2.config.prior import PriorPart
+from msw2.config.refine import RefinePart
+from msw2.models.sandwich import FUSION_PARTS, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy
-from msw2.training.runs import FUSION_PARTS, Run, stage1_parts
+from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED
-
-REFINER_FIELDS = frozenset({"refine", "refine_output", "refine_epochs", "refine_weight", "refine_residual"})
-PRIOR_FIELDS = frozenset({"prior", "prior_std", "prior_neighbours"})
-FUSION_FIELDS = frozenset(
-    {
-        *("fusion", "mfg_hidden", "mfg_latent", "mfg_output", "mfg_target", "standardise"),
-        *("mfg_learning_rate", "mfg_kl", "mfg_epochs", "mfg_transpositions"),
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +63,8 @@ def take_over(run: Run, other: Run) -> list[str]:
             for part in group.parts:
                 copy(other.weights(part), run.weights(part))
             taken.append(group.stage)
-    if not run.prior.exists() and other.prior.exists() and _alike(run, other, REFINER_FIELDS, FUSION_PARTS):
+    untouched = fields_of(RefinePart, FinetunePart)
+    if not run.prior.exists() and other.prior.exists() and _alike(run, other, untouched, FUSION_PARTS):
         copy(other.prior, run.prior)
         taken.append("prior")
     return list(dict.fromkeys(taken))  # a shared BVAE is one stage for five tracks
@@ -75,12 +73,12 @@ def take_over(run: Run, other: Run) -> list[str]:
 def _groups(shared: bool) -> Iterator[_Group]:
     for track in TRACK_NAMES:
         stage = SHARED if shared else f"{track}_bvae"
-        yield _Group(stage1_parts(track), stage, REFINER_FIELDS | FUSION_FIELDS | PRIOR_FIELDS)
+        yield _Group(stage1_parts(track), stage, fields_of(RefinePart, FusionPart, PriorPart, FinetunePart))
     for track in TRACK_NAMES:
         name = f"{track}_refiner"
-        yield _Group((name,), name, FUSION_FIELDS | PRIOR_FIELDS, stage1_parts(track))
+        yield _Group((name,), name, fields_of(FusionPart, PriorPart, FinetunePart), stage1_parts(track))
     bvaes = tuple(part for track in TRACK_NAMES for part in stage1_parts(track))
-    yield _Group(FUSION_PARTS, "mfg_vae", REFINER_FIELDS | PRIOR_FIELDS, bvaes)
+    yield _Group(FUSION_PARTS, "mfg_vae", fields_of(RefinePart, PriorPart, FinetunePart), bvaes)
 
 
 def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, ...]) -> bool:

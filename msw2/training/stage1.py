@@ -1,22 +1,20 @@
 """Stage 1: the BVAE of a track, or one that all tracks share."""
 
-from collections.abc import Sequence
-
 from msw2.data.store import Store
-from msw2.models import bvae
-from msw2.models.sandwich import build_parts, track_vae
-from msw2.music.tracks import TRACK_NAMES, track_index
-from msw2.training.optimizers import build_optimizer
-from msw2.training.runs import Run, stage1_parts
-from msw2.training.stages import compile_stage, fit_units
-from msw2.training.store_check import check_fit
-from msw2.training.unit_counts import epoch_steps, read_units
+from msw2.models.bvae import set_output_bias
+from msw2.models.sandwich import build_sandwich
+from msw2.music.tracks import TRACK_NAMES
+from msw2.training.feeds import UnitFeed
+from msw2.training.fit import fit
+from msw2.training.runs import Run
+from msw2.training.stages import set_stage, stage_parts
+from msw2.training.store_check import check_fit, resume_of
 
 SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 
 
 def train_bvae(run: Run, store: Store, track: str) -> bool:
-    """Stage 1 for one track. Continues where it was killed.
+    """Trains the BVAE of one track, from where it was killed.
 
     Where the BVAE is shared, one is trained on the units of all five tracks, whichever is named, and its weights
     are written as those of each.
@@ -28,31 +26,28 @@ def train_bvae(run: Run, store: Store, track: str) -> bool:
         RunError: if the run and the store do not fit.
         ValueError: for a name that is not a track's.
     """
-    track_index(track)
+    parts = stage_parts("stage1", track)
+    config, tracks, name = run.config, (track,), f"{track}_bvae"
+    if config.shared:
+        tracks, name, parts = TRACK_NAMES, SHARED, stage_parts("stage1", TRACK_NAMES[0])
     check_fit(run, store)
-    tracks = TRACK_NAMES if run.config.shared else (track,)
-    if run.has(*[part for each in tracks for part in stage1_parts(each)]):
+    if run.has_bvaes(tracks):
         return False
-    first, *others = map(stage1_parts, tracks)
-    if not run.has(*first):  # it is there where a shared run was killed between its files
-        _train_bvae(run, store, tracks)
-    for names in others:
-        for trained, part in zip(first, names, strict=True):
-            run.copy_weights(trained, part)
+    if not run.has(*parts):  # it is there where a shared run was killed between its files
+        _train(run, store, UnitFeed.of(config, store, tracks, name), parts, name)
+    run.copy_bvae(tracks)
     return True
 
 
-def _train_bvae(run: Run, store: Store, tracks: Sequence[str]) -> None:
-    """Trains the BVAE of the first of some tracks on the units of all of them, and writes it."""
-    config, first = run.config, tracks[0]
-    stage = SHARED if config.shared else f"{first}_bvae"
-    parts, units = build_parts(config, [first]), read_units(run, store, "train", tracks)
+def _train(run: Run, store: Store, feed: UnitFeed, parts: tuple[str, str], name: str) -> None:
+    """Trains one BVAE on all that a feed has, and writes its encoder and its decoder."""
+    config, sandwich = run.config, build_sandwich(run.config)
+    encoder, decoder = parts
     if config.output_bias:
-        bvae.set_output_bias(parts.models[f"{first}_decoder"], units.sounding_share())
-    vae = track_vae(parts, first)
-    steps = config.bvae_epochs * epoch_steps(run, store, tracks)
-    compile_stage(vae, build_optimizer(config, steps), parts, stage1_parts(first))
-    resume = fit_units(run, store, vae, tracks, units, stage=stage, epochs=config.bvae_epochs)
-    for part in stage1_parts(first):
-        run.save_weights(parts.models[part], part)
+        set_output_bias(sandwich.get_layer(decoder), feed.train.sounding_share())
+    track = encoder.split("_")[0]
+    view = set_stage(sandwich, "stage1", config, track=track, steps=config.bvae_epochs * feed.steps)
+    resume = fit(view, feed, resume_of(run, store, name), epochs=config.bvae_epochs, label=name)
+    for part in parts:
+        run.save_weights(sandwich.get_layer(part), part)
     resume.finish()

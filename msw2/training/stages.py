@@ -1,174 +1,95 @@
-"""What the three trainings have in common: how a view over some parts is compiled, fed and continued."""
+"""The stages: which parts of the sandwich each trains, through which view, and with which loss."""
 
-from collections.abc import Sequence
+import sys
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from msw2.config import Config
-from msw2.data import pipeline
-from msw2.data.store import Store
-from msw2.models.sandwich import Parts, part_seed
-from msw2.training.fit import Resume, fit
-from msw2.training.runs import Run
-from msw2.training.store_check import digest
-from msw2.training.unit_counts import epoch_units, read_units
+from msw2.models.losses import refine_accuracy, refine_loss
+from msw2.models.precision import building_in
+from msw2.models.sandwich import FUSION_PARTS, PARTS, bvae_view, fusion_view, refine_view, stage1_parts
+from msw2.music.tracks import track_index
+from msw2.training.optimizers import Adam, build_optimizer
 
-# Units at a time: what more of them take, the C library gives back and takes again (`memory`).
-VALIDATION_BATCH = 64
+STAGES = ("stage1", "refine", "stage2", "finetune")
 
 
-def compile_stage(model: keras.Model, optimizer, parts: Parts, trained, *, loss=None, metrics=None) -> None:
-    """Sets which parts a stage trains, and compiles: Keras ignores, silently, a flag set after compiling.
+def stage_parts(stage: str, track: str = "") -> tuple[str, ...]:
+    """Returns the names of the parts that a stage trains.
 
     Args:
-        model: a view over some of the parts.
-        optimizer: fresh.
-        parts: all parts of the view, and perhaps more.
-        trained: names of the parts to train; all others are frozen.
-        loss: for a model without a `compute_loss` of its own.
-        metrics: that the history also has.
+        stage: one of STAGES.
+        track: name of the track, where the stage trains one track.
+
+    Raises:
+        ValueError: for an unknown stage or track.
     """
-    for name, part in parts.models.items():
-        part.trainable = name in trained
-    # Recurrences are compiled already. XLA's products are slower than oneDNN's, and starting it takes seconds.
-    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    if stage not in STAGES:
+        raise ValueError(f"stage {stage!r} is not one of {', '.join(STAGES)}")
+    if stage in ("stage1", "refine"):
+        track_index(track)
+    trained = {"refine": (f"{track}_refiner",), "stage2": FUSION_PARTS, "finetune": PARTS}
+    return stage1_parts(track) if stage == "stage1" else trained[stage]
 
 
-def fit_units(
-    run: Run,
-    store: Store,
-    model: keras.Model,
-    tracks: Sequence[str],
-    units: pipeline.PackedUnits,
-    *,
+def set_stage(
+    sandwich: keras.Model,
     stage: str,
-    epochs: int,
-    callbacks=(),
-) -> Resume:
-    """Fits a compiled view whose input and target are the units of some tracks.
+    config: Config,
+    *,
+    track: str = "",
+    steps: int = 1,
+    view: keras.Model | None = None,
+) -> keras.Model:
+    """Makes the sandwich ready for a stage: toggles its parts' trainable flags, and compiles the stage's view.
+
+    The view has the sandwich's own layers and variables. It is compiled after the flags are set, because Keras
+    ignores a flag that changes later. Prints which parts are trained and which are frozen.
 
     Args:
-        run: of the stage.
-        store: of the units.
-        model: compiled.
-        tracks: names.
-        units: `units.read_units` of the training songs.
-        stage: names checkpoint, history and the line of progress.
-        epochs: in all.
-        callbacks: of Keras.
+        sandwich: what `build_sandwich` returns.
+        stage: `stage1` and `refine` train one track, `stage2` the MFG-VAE, `finetune` all parts.
+        config: optimizer and losses.
+        track: name of the track, for `stage1` and `refine`.
+        steps: steps of the whole stage, for the schedule of the learning rate.
+        view: a view to train in place of the stage's own; for `refine` the refiner itself, on what its BVAE made.
 
     Returns:
-        What holds the checkpoint: to be finished when the weights are written.
+        The compiled view.
+
+    Raises:
+        ValueError: for an unknown stage or track.
     """
-    config, rows = run.config, epoch_units(run, store, tracks)
-    validation = read_units(run, store, "validation", tracks)
-
-    def batches(first):
-        return pipeline.training_batches(
-            units,
-            batch_size=config.batch_size,
-            epoch_units=rows,
-            seed=part_seed(config, stage),
-            first_epoch=first,
-            epochs=epochs,
-            max_shift=config.transpose,
-            mixed=config.mixed_bars,
-        )
-
-    held_out = None
-    if len(validation):
-        held_out = pipeline.evaluation_batches(validation, batch_size=VALIDATION_BATCH)
-    return _fit(run, store, model, batches, held_out, rows, stage=stage, epochs=epochs, callbacks=callbacks)
-
-
-def fit_arrays(
-    run: Run,
-    store: Store,
-    model: keras.Model,
-    pairs: tuple[np.ndarray, np.ndarray],
-    *,
-    rows: int,
-    validation: tuple[np.ndarray, np.ndarray] | None,
-    stage: str,
-    epochs: int,
-    callbacks=(),
-) -> Resume:
-    """Fits a compiled model to the rows of two arrays, inputs and targets.
-
-    Args:
-        run: of the stage.
-        store: that the arrays were made of.
-        model: compiled.
-        pairs: float32 [row, ...] each, of as many rows; they may be the same array.
-        rows: of an epoch.
-        validation: the same of songs that are not trained on.
-        stage: names checkpoint, history and the line of progress.
-        epochs: in all.
-        callbacks: of Keras.
-
-    Returns:
-        What holds the checkpoint: to be finished when the weights are written.
-    """
-
-    def batches(first):
-        return _array_batches(run.config, *pairs, rows=rows, epochs=range(first, epochs))
-
-    held_out = None
-    if validation is not None:
-        held_out = tf.data.Dataset.from_tensor_slices(validation).batch(VALIDATION_BATCH)
-    return _fit(run, store, model, batches, held_out, rows, stage=stage, epochs=epochs, callbacks=callbacks)
+    trained = stage_parts(stage, track)
+    for name in PARTS:
+        sandwich.get_layer(name).trainable = name in trained
+    loss, metrics = None, None
+    with building_in(config.precision):
+        if stage == "stage1":
+            view = view or bvae_view(sandwich, config, track)
+            optimizer = build_optimizer(config, steps)
+        elif stage == "refine":
+            view = view or refine_view(sandwich, config, track)
+            optimizer = Adam()
+            loss, metrics = refine_loss(config.refine_weight, config.refine_output), [refine_accuracy()]
+        elif stage == "stage2":
+            view = view or fusion_view(sandwich, config)
+            optimizer = build_optimizer(config, steps, learning_rate=config.mfg_learning_rate)
+        else:
+            view = view or keras.Model(sandwich.input, sandwich.output["pianoroll"], name="finetune")
+            optimizer = build_optimizer(config, steps, learning_rate=config.finetune_learning_rate)
+            loss = refine_loss(config.refine_weight, config.refine_output)
+        # XLA's products are slower than oneDNN's on a CPU, and starting it takes seconds.
+        view.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    print(_described(sandwich, stage, trained), file=sys.stderr, flush=True)
+    return view
 
 
-def resume_of(run: Run, store: Store, stage: str) -> Resume:
-    """Returns what continues a stage after a kill, on the same store with the same config."""
-    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {digest(store)}")
-
-
-def _fit(  # noqa: PLR0917 - the two above alone call it
-    run: Run,
-    store: Store,
-    model: keras.Model,
-    batches,
-    held_out,
-    rows: int,
-    *,
-    stage: str,
-    epochs: int,
-    callbacks,
-) -> Resume:
-    """Fits a compiled model to what `batches` returns from an epoch on, of `rows` rows an epoch."""
-    resume = resume_of(run, store, stage)
-    fit(
-        model,
-        batches,
-        epochs=epochs,
-        steps=-(-rows // run.config.batch_size),
-        validation=held_out,
-        resume=resume,
-        label=stage,
-        callbacks=callbacks,
-    )
-    return resume
-
-
-def _array_batches(
-    config: Config, inputs: np.ndarray, targets: np.ndarray, *, rows: int, epochs: range
-) -> tf.data.Dataset:
-    """Returns shuffled batches (input, target) of the rows of two arrays, so many rows an epoch."""
-
-    def order(epoch):
-        shuffled = pipeline.epoch_order(len(inputs), rows, epoch, config.seed)
-        return tf.data.Dataset.from_tensor_slices(shuffled).batch(config.batch_size)
-
-    def look_up(array, indices):
-        # Looked up by NumPy: as a tensor, a gigabyte of moments would be there twice.
-        found = tf.numpy_function(lambda index: array[index], [indices], tf.float32, stateful=False)
-        return tf.ensure_shape(found, [None, *array.shape[1:]])
-
-    def load(indices):
-        batch = look_up(inputs, indices)
-        return batch, batch if targets is inputs else look_up(targets, indices)
-
-    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).map(load).prefetch(4)
+def _described(sandwich: keras.Model, stage: str, trained: tuple[str, ...]) -> str:
+    """Returns a line that says what is trained and what is frozen, with the numbers of weights."""
+    counts = {name: sandwich.get_layer(name).count_params() for name in PARTS}
+    named = f"all {len(PARTS)} parts" if len(trained) == len(PARTS) else " and ".join(trained)
+    on = sum(counts[name] for name in trained)
+    frozen = len(PARTS) - len(trained)
+    rest = f"; frozen: {frozen} parts ({sum(counts.values()) - on:,})" if frozen else ""
+    return f"{stage} trains {named} ({on:,} weights){rest}"

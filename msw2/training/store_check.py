@@ -5,6 +5,7 @@ import json
 
 from msw2.data.store import Store
 from msw2.system.files import replacing
+from msw2.training.fit import Resume
 from msw2.training.runs import Run, RunError
 
 
@@ -41,6 +42,11 @@ def check_fit(run: Run, store: Store) -> None:
         )
 
 
+def resume_of(run: Run, store: Store, stage: str) -> Resume:
+    """Returns what continues a stage after a kill, on the same store with the same config."""
+    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {digest(store)}")
+
+
 def digest(store: Store) -> str:
-    """Returns 16 hexadecimal digits that another store, or a store made anew of other songs, does not have."""
+    """Returns 16 hexadecimal digits. A store made anew of other songs has others."""
     return hashlib.sha256(json.dumps(store.manifest, sort_keys=True).encode()).hexdigest()[:16]

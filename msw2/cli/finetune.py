@@ -1,0 +1,31 @@
+"""`make finetune`: trains all parts of a run together, after the stages."""
+
+from absl import flags
+
+from msw2.cli import options
+from msw2.cli.launch import launch
+from msw2.evaluation.figures import draw_curves, read_history
+from msw2.training.device import set_up_device
+from msw2.training.finetune import train_all
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    options.define_training()
+
+
+def main() -> None:
+    """Finetunes, if the config says so, and draws the loss."""
+    set_up_device(flags.FLAGS.threads)
+    store = options.open_store()
+    run = options.bound_run(store)  # the run last: what is refused makes none
+    if not run.config.finetune_epochs:
+        print("finetune_epochs is 0: there is nothing to finetune")
+    elif train_all(run, store):
+        draw_curves(run.figure("finetune"), {"all parts": read_history(run.history("finetune"))})
+    else:
+        print("the run is finetuned already")
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, *options.USER_ERRORS)

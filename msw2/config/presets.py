@@ -1,0 +1,151 @@
+"""The five presets. PAPER has every field with its source; the others list what they change, and why."""
+
+import dataclasses
+
+from msw2.config.config import Config
+
+PAPER = Config(
+    bars=4,  # Section IV.A: "four consecutive bars"
+    steps=48,  # not stated; released: 48
+    pitches=84,  # not stated; released: 84
+    lowest_pitch=24,  # not stated; released: 24
+    beat_resolution=12,  # not stated; released: 12
+    unit="bar",  # not stated consistently: Section IV.A has "four consecutive bars"; released: one bar
+    shared=False,  # Section V.B: independent BVAEs; shared in the ablation of Fig. 9
+    bvae_hidden=128,  # Section IV.A: "intermediate dim of VRAE"
+    bvae_latent=64,  # Section IV.A
+    encoder_states="last",  # not stated; released: the last
+    gates="sigmoid",  # not stated; released: Keras 2's default, hard_sigmoid
+    position=False,  # not stated; released: the latent vector alone, repeated
+    likelihood="gaussian",  # Eq. 6 leaves q open; released: mean squared error on -1/+1
+    output_bias=False,  # not stated; released: zeros
+    sigma="log_variance",  # Eq. 5: mu + sigma^(1/2) * epsilon
+    epsilon_std=0.01,  # Section IV.A: "standard epsilon"
+    bvae_kl=1.0,  # Eq. 6
+    bvae_epochs=100,  # not stated; released: 100
+    refine="notes",  # Section V.B: "final refine network is selected to do multi-label classification in notes"
+    refine_output="sigmoid",  # Section III.A, Fig. 2
+    refine_epochs=100,  # not stated; released: 100
+    refine_weight=1.0,  # Eq. 4
+    refine_residual=False,  # Fig. 2 leaves it open; released: from nothing
+    fusion="vrae",  # Section V.B: strategy 3 "is the best of the three"
+    mfg_hidden=128,  # Section IV.A
+    mfg_latent=128,  # Section IV.A
+    mfg_output="tanh",  # not stated; released: the output of an LSTM
+    mfg_target="moments",  # Section III.B: "mean and variance"; released: both
+    standardise=False,  # not stated; released: moments as they are
+    mfg_kl=1.0,  # Eq. 6
+    mfg_epochs=500,  # not stated; released: 500
+    mfg_transpositions=1,  # not stated; released: songs in their own key only
+    prior="gaussian",  # Section III: "a Gaussian random variable"
+    prior_std=1.0,  # Eq. 5: N(0, 1)
+    prior_neighbours=1,  # of no meaning for a Gaussian
+    finetune_epochs=0,  # not stated; released: the stages only
+    finetune_learning_rate=1e-4,  # of no meaning without finetuning
+    optimizer="rmsprop",  # not stated; released: RMSprop
+    learning_rate=1e-3,  # not stated; released: Keras's default
+    mfg_learning_rate=1e-3,  # not stated; released: Keras's default
+    schedule="constant",  # not stated; released: constant
+    clip_norm=0.0,  # not stated; released: none
+    batch_size=32,  # Section IV.A
+    train_bars=3200,  # not stated; released: the first 3,200 bars
+    epoch_bars=0,  # not stated; released: all of them
+    transpose=0,  # not stated; released: none
+    mixed_bars=0.0,  # not stated; released: none
+    silent_bars=1.0,  # not stated; released: all
+    precision="auto",  # not stated; released: float32
+    seed=0,
+)
+
+RELEASED = dataclasses.replace(
+    PAPER,
+    bvae_hidden=256,
+    bvae_latent=256,
+    gates="hard_sigmoid",
+    sigma="multiplier",
+    mfg_latent=64,
+    prior_std=0.01,
+)
+
+TUNED = dataclasses.replace(
+    PAPER,
+    # Mean squared error on bars of which 2 % sound is nearly all about silence, and stays there.
+    likelihood="bernoulli",
+    # Starts the logits at what silence costs, so that the first epochs are not spent on finding it.
+    output_bias=True,
+    # Drums stay on a plateau while the decoder has to count 48 steps by itself.
+    position=True,
+    # All that is known of a bar's beginning has to survive 48 steps to be in the last state; so it need not.
+    encoder_states="all",
+    # With 0.01 the sampling is no noise at all and nothing makes near latents sound alike.
+    epsilon_std=1.0,
+    # Summed cross-entropy of a bar is about 100; this keeps 0.002 a latent unit for the KL.
+    bvae_kl=0.128,
+    # RMSprop's unscaled first steps undo the output bias.
+    optimizer="adam",
+    learning_rate=3e-3,
+    mfg_learning_rate=3e-3,
+    # The noise of the last steps costs more than the epochs it would take to average it out.
+    schedule="cosine",
+    clip_norm=1.0,
+    # Of songs never heard the BVAEs are less sure: at even weights a refiner leaves out half of what sounds.
+    refine_weight=2.0,
+    # From nothing, a refiner spends its epochs on learning to copy, and is worse than none until then.
+    refine_residual=True,
+    # Five times 64 means, which have little in common, do not fit into 128: with 256 another 0.07 of F1 comes out.
+    mfg_hidden=256,
+    mfg_latent=256,
+    # Moments of a BVAE are not in -1..1, nor of one scale.
+    mfg_output="linear",
+    # Half of the moments are s, which no decoder reads, and the latent vector has no room to spare.
+    mfg_target="means",
+    standardise=True,
+    mfg_kl=0.0,
+    mfg_transpositions=12,
+    # The latents that the encoder makes are not N(0, 1), nor a few Gaussians: between them is mostly silence.
+    prior="parzen",
+    prior_neighbours=8,
+    # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
+    train_bars=0,
+    transpose=6,
+    # A thousand steps, whatever the store: 20 of them learn songs never heard nearly as well as those heard.
+    epoch_bars=32_000,
+    bvae_epochs=20,
+    refine_epochs=2,
+    mfg_epochs=30,
+    # Held-out bars are new combinations of known parts; so are these, and a BVAE cannot learn them by heart.
+    mixed_bars=0.2,
+    # Most bars of piano or strings are silent; one in ten is enough to learn silence.
+    silent_bars=0.1,
+)
+
+DEMO = dataclasses.replace(
+    TUNED, epoch_bars=0, bvae_epochs=33, refine_epochs=1, mfg_epochs=6, mfg_transpositions=6
+)
+
+SMOKE = dataclasses.replace(
+    TUNED,
+    bvae_hidden=16,
+    bvae_latent=8,
+    mfg_hidden=16,
+    mfg_latent=8,
+    prior_neighbours=2,
+    epoch_bars=0,
+    bvae_epochs=2,
+    refine_epochs=1,
+    mfg_epochs=2,
+    mfg_transpositions=2,
+)
+
+PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "smoke": SMOKE}
+
+
+def preset(name: str) -> Config:
+    """Returns a preset by its name.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r} is not one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,136 @@
+"""Finetuning: all parts trained together, through the whole sandwich."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from msw2.config import Config
+from msw2.data import packing, pipeline
+from msw2.data.augmentation import transpose
+from msw2.data.store import Store
+from msw2.models.sandwich import PARTS, build_sandwich
+from msw2.music.tracks import DRUMS, TRACK_NAMES
+from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH
+from msw2.training.fit import fit
+from msw2.training.prior import fit_prior
+from msw2.training.runs import Run, save_weights
+from msw2.training.stage2 import encode_moments, posterior_means
+from msw2.training.stages import set_stage
+from msw2.training.store_check import check_fit, resume_of
+
+
+def train_all(run: Run, store: Store) -> bool:
+    """Trains all parts together for `finetune_epochs`, and fits the prior anew.
+
+    The loss is the refiners' (Eq. 4), of whole phrases through both levels. What the stages trained stays as it is:
+    the finetuned weights have a folder of their own.
+
+    Returns:
+        False if the run is finetuned already.
+
+    Raises:
+        RunError: if a stage is missing, or run and store do not fit.
+    """
+    check_fit(run, store)
+    if run.finetuned_prior.exists():
+        return False
+    config, sandwich = run.config, build_sandwich(run.config)
+    run.load_weights(sandwich, *PARTS)
+    feed = PhraseFeed.of(config, store)
+    view = set_stage(sandwich, "finetune", config, steps=config.finetune_epochs * feed.steps)
+    resume = fit(
+        view, feed, resume_of(run, store, "finetune"), epochs=config.finetune_epochs, label="finetune"
+    )
+    moments = encode_moments(sandwich, config, store, "train", copies=1)
+    latents = posterior_means(sandwich, config, moments.reshape(-1, *moments.shape[3:]))
+    for name in PARTS:
+        save_weights(sandwich.get_layer(name), run.finetuned(name))
+    prior = fit_prior(config, latents.reshape(-1, config.units, config.fusion_latent))
+    prior.save(run.finetuned_prior)
+    resume.finish()
+    return True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PhraseFeed:
+    """Whole phrases of all tracks: input bool, target -1/+1, both [phrase, bar, step, pitch, track].
+
+    Attributes:
+        config: batch size, transposition, seed.
+        store: of the phrases.
+        packed: the training phrases as bits, uint8 [phrase, track, byte].
+        rows: phrases an epoch.
+    """
+
+    config: Config
+    store: Store
+    packed: np.ndarray
+    rows: int
+
+    @classmethod
+    def of(cls, config: Config, store: Store) -> "PhraseFeed":
+        """Reads the training phrases that `train_bars` allows."""
+        limit = -(-config.train_bars // config.bars) or store.count("train")
+        packed = np.concatenate(list(store.packed("train", size=1024, limit=limit)))
+        return cls(config, store, packed, -(-config.epoch_bars // config.bars) or len(packed))
+
+    @property
+    def batch_size(self) -> int:
+        """Phrases a batch. It has as many units as a batch of the other stages."""
+        return max(1, self.config.batch_size // self.config.units)
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return -(-self.rows // self.batch_size)
+
+    def batches(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
+        """Returns shuffled batches, the pitched tracks of each phrase transposed together."""
+        config, shape = self.config, [None, *self.config.grid.phrase_shape, len(TRACK_NAMES)]
+
+        def order(epoch):
+            rows = pipeline.epoch_order(len(self.packed), self.rows, epoch, config.seed)
+            return tf.data.Dataset.from_tensor_slices(rows).batch(self.batch_size)
+
+        def unpacked(rows):
+            return packing.unpack(self.packed[rows], config.grid)
+
+        def load(step, rows):
+            cells = tf.ensure_shape(tf.numpy_function(unpacked, [rows], tf.bool, stateful=False), shape)
+            if config.transpose:
+                shifts = tf.random.stateless_uniform(
+                    [tf.shape(rows)[0]],
+                    [config.seed, step],
+                    -config.transpose,
+                    config.transpose + 1,
+                    tf.int32,
+                )
+                cells = transpose_phrases(cells, shifts)
+            return cells, pipeline.to_signed(cells)
+
+        steps = tf.data.Dataset.range(first_epoch, epochs).flat_map(order).enumerate(first_epoch * self.steps)
+        return steps.map(load).prefetch(4)
+
+    def held_out(self) -> tf.data.Dataset | None:
+        """Returns batches of validation phrases, in order."""
+        phrases = self.store.load("validation", MAX_VALIDATION_UNITS // self.config.units)
+        if not len(phrases):
+            return None
+        batches = tf.data.Dataset.from_tensor_slices(phrases).batch(VALIDATION_BATCH // self.config.units)
+        return batches.map(lambda cells: (cells, pipeline.to_signed(cells)))
+
+
+def transpose_phrases(cells, shifts):
+    """Moves the pitched tracks of each phrase together, as far as no note is lost; drums stay.
+
+    Args:
+        cells: bool [phrase, bar, step, pitch, track].
+        shifts: int32 [phrase], semitones up.
+    """
+    pitched = tf.cast(cells[..., DRUMS + 1 :], tf.uint8)
+    by_pitch = tf.transpose(pitched, [0, 1, 2, 4, 3])  # the function moves the last axis
+    shape = tf.shape(by_pitch)
+    moved = transpose(tf.reshape(by_pitch, [shape[0], -1, cells.shape[3]]), shifts)
+    moved = tf.transpose(tf.reshape(moved, shape), [0, 1, 2, 4, 3])
+    return tf.concat([cells[..., : DRUMS + 1], tf.cast(moved, tf.bool)], axis=-1)
