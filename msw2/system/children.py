@@ -1,4 +1,4 @@
-"""Commands that a process starts, and that end with it."""
+"""Commands that a process starts. They end when the process ends."""
 
 import ctypes
 import signal
@@ -10,7 +10,7 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def start(module: str, arguments: Sequence[str]) -> subprocess.Popen:
-    """Starts `python -m <module>`. It ends when this process does, however that ends."""
+    """Starts `python -m <module>`. It ends when this process ends, also after a kill."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - a single system call: no lock of another thread is taken

@@ -8,18 +8,18 @@ EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 10.0  # seconds
 
 
 class Progress:
-    """Shows how far a long job is: a line, rewritten on a terminal, a new one every ten seconds in a log."""
+    """Shows the progress of a long job: one rewritten line on a terminal, a line every ten seconds in a log."""
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None):
         self._total, self._unit = total, unit
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._shown = time.monotonic()
-        self._first: tuple[float, int] | None = None  # what comes before the first update is no measure
+        self._first: tuple[float, int] | None = None  # time before the first update tells no speed
         self._line = ""
 
     def update(self, done: int, note: str = "") -> None:
-        """Tells that `done` units are done; shown if the last line is old enough."""
+        """Reports that `done` units are done. Shows a line if the last one is old enough."""
         now = time.monotonic()
         self._first = self._first or (now, done)
         if now - self._shown < (EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG):
