@@ -1,20 +1,21 @@
-"""A phrase as a vector of numbers, by which sets of phrases are compared (see `evaluation.quality`).
+"""A phrase as a vector of numbers. `evaluation.quality` compares sets of phrases by these vectors.
 
 For each track (`<track>_<component>`):
 
-* `sounding`: bars in which it sounds / bars;
-* `cells`, `notes`: log2(1 + sounding cells, and note starts, a bar); on drums every cell is a note;
-* `polyphony`: pitches at a time, the mean of the steps at which it sounds;
-* `pitch`, `spread`: mean and standard deviation of the pitches of its cells, in octaves, the mean counted from
-  the middle of the pitch axis. On drums, where pitches name instruments, they say which are played;
+* `sounding`: bars with sound / bars;
+* `cells`: log2(1 + sounding cells a bar);
+* `notes`: log2(1 + note starts a bar); on drums every cell is a note;
+* `polyphony`: pitches at a time, the mean over the sounding steps;
+* `pitch`, `spread`: mean and standard deviation of the pitches of its cells, in octaves. The mean is counted from
+  the middle of the pitch axis. Drum pitches name instruments, so these two tell which instruments play;
 * `sixteenth_0` .. `sixteenth_3`: share of note starts nearest to each sixteenth of the beat.
 
-For each pitched track also `degree_0` .. `degree_11`: share of its cells by semitones above the tonic of the
-phrase's best major key, so that a transposed phrase has the same (natural minor counts as its relative major).
-And `TD_<track>_<track>`, the tonal distance of each pair of pitched tracks.
+Each pitched track also has `degree_0` .. `degree_11`: the share of its cells at each distance, in semitones, above
+the tonic of the phrase's best major key. A transposed phrase has the same degrees. Natural minor counts as its
+relative major. Each pair of pitched tracks has `TD_<track>_<track>`, its tonal distance.
 
-Everything is 0 where there is nothing to measure: a silent track lies in the middle of the pitch axis, and two
-tracks that never sound together have no tonal distance.
+A component with nothing to measure is 0. So a silent track lies in the middle of the pitch axis, and two tracks
+that never sound together have the tonal distance 0.
 """
 
 import itertools
@@ -41,7 +42,7 @@ NAMES = (
     ),
     *(f"TD_{TRACK_NAMES[_PITCHED[first]]}_{TRACK_NAMES[_PITCHED[second]]}" for first, second in _PAIRS),
 )
-_CHUNK = 128  # phrases at a time, which bounds the temporary arrays to some 50 MB
+_CHUNK = 128  # phrases at a time; it bounds the temporary arrays to some 50 MB
 
 
 def features(phrases: np.ndarray, grid: Grid) -> np.ndarray:
@@ -62,7 +63,7 @@ def features(phrases: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def by_track(phrases: np.ndarray) -> np.ndarray:
-    """Copies [..., track] so that each track is one piece of memory, which metrics read twice as fast."""
+    """Copies [..., track] so that each track is one piece of memory. Metrics read it twice as fast."""
     return np.moveaxis(np.moveaxis(phrases, -1, 0).copy(), 0, -1)
 
 
@@ -111,6 +112,6 @@ def _tones(phrases: np.ndarray, grid: Grid) -> list[np.ndarray]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divides; 0 where there is nothing to divide by."""
+    """Divides; x / 0 is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

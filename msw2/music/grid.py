@@ -17,7 +17,7 @@ class Grid:
         beat_resolution: time steps a beat (a quarter note).
 
     Raises:
-        ValueError: where sizes do not fit one another or MIDI's 128 pitches.
+        ValueError: if sizes do not fit one another or MIDI's 128 pitches.
     """
 
     bars: int = 4

@@ -1,11 +1,11 @@
-"""Metrics of texture and rhythm, by their correct definitions; those of pitch classes are in `tonality`.
+"""Metrics of texture and rhythm, by their correct definitions. Metrics of pitch classes are in `tonality`.
 
 Every metric is a ratio of two counts, and returns both counts for each phrase. So one pass over the music is
-enough for a pooled value and for its bootstrap interval, and silence needs no rule of its own: where
-the denominator counts nothing (no notes, no sounding bars), the value is NaN, never a flattering 0 or 1.
+enough for a pooled value and for its bootstrap interval. Silence needs no extra rule: a denominator that counts
+nothing (no notes, no sounding bars) makes the value NaN, never a flattering 0 or 1.
 
-Pianorolls are bool [phrase, bar, step, pitch, track] throughout. A note is a maximal run of cells of one
-pitch within a phrase: it may cross a bar line, and a repeated note that leaves no gap is one note.
+Pianorolls are bool [phrase, bar, step, pitch, track] throughout. A note is a maximal run of cells of one pitch
+within a phrase. It may cross a bar line. Repeated notes without a gap between them are one note.
 """
 
 import typing
@@ -40,13 +40,13 @@ class Ratio(typing.NamedTuple):
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray | float, silence: float = np.nan) -> Ratio:
-    """Returns a Ratio of float64 counts; a denominator that is the same everywhere may be a number."""
+    """Returns a Ratio of float64 counts. The denominator may be one number for all phrases and columns."""
     numerator = np.asarray(numerator, np.float64)
     return Ratio(numerator, np.broadcast_to(np.asarray(denominator, np.float64), numerator.shape), silence)
 
 
 def empty_bar_rate(pianoroll: np.ndarray) -> Ratio:
-    """EB: bars in which the track is silent / bars. In 0..1; 1 on silence (MuseGAN, Dong et al. 2018)."""
+    """EB: bars without sound / bars. In 0..1; 1 on silence (MuseGAN, Dong et al. 2018)."""
     return ratio(_count(~_sounds(pianoroll)), pianoroll.shape[1])
 
 
@@ -56,9 +56,9 @@ def cells_a_bar(pianoroll: np.ndarray) -> Ratio:
 
 
 def polyphonicity(pianoroll: np.ndarray, more_than: int = 2) -> Ratio:
-    """PP: steps at which more than `more_than` pitches sound / steps, silent steps included.
+    """PP: steps with more than `more_than` pitches / steps, silent steps included.
 
-    In 0..1; 0 on silence. Source: BMuseGAN (Dong and Yang 2018), whose threshold is more than two pitches.
+    In 0..1; 0 on silence. Source: BMuseGAN (Dong and Yang 2018); its threshold is more than two pitches.
     """
     polyphonic = count(pianoroll, axis=3) > more_than
     return ratio(count(polyphonic, axis=(1, 2)), pianoroll.shape[1] * pianoroll.shape[2])
@@ -67,8 +67,8 @@ def polyphonicity(pianoroll: np.ndarray, more_than: int = 2) -> Ratio:
 def qualified_note_rate(pianoroll: np.ndarray, shortest: int = 3) -> Ratio:
     """QN: notes of at least `shortest` steps / notes. In 0..1; NaN on silence.
 
-    Source: MuseGAN (Dong et al. 2018): "no shorter than three time steps". Those were 32nd notes at its 24
-    steps a beat; at 12 a beat three steps are a 16th. Not for drums, whose hits are one step long.
+    Source: MuseGAN (Dong et al. 2018): "no shorter than three time steps". Three steps are a 32nd note at
+    MuseGAN's 24 steps a beat, and a 16th at 12. Do not use it for drums: their hits are one step long.
     """
     time = as_time(pianoroll)
     onsets = onsets_of(time)
@@ -81,14 +81,14 @@ def qualified_note_rate(pianoroll: np.ndarray, shortest: int = 3) -> Ratio:
 def drum_pattern_rate(pianoroll: np.ndarray, grid: Grid, tolerance: int = 0) -> Ratio:
     """DP: hits on the 16-beat pattern / hits. In 0..1; NaN on silence.
 
-    A 16-beat pattern has its hits on the sixteenths of the bar, and an 8-beat pattern on every second of
-    them, so one grid holds both. Every cell is a hit, as LPD stores drums. Source: MuseGAN (Dong et al.
+    A 16-beat pattern has its hits on the sixteenths of the bar. An 8-beat pattern has them on every second
+    sixteenth, so one grid holds both. Every cell is a hit, as LPD stores drums. Source: MuseGAN (Dong et al.
     2018).
 
     Args:
         pianoroll: bool [phrase, bar, step, pitch, track]; of use for drums.
-        grid: gives the steps of a sixteenth, a quarter of `beat_resolution`, which need not be whole.
-        tolerance: distance from the nearest sixteenth, in steps, up to which a hit still counts. At 12 steps
+        grid: gives the steps of a sixteenth, a quarter of `beat_resolution`. A quarter may be a fraction.
+        tolerance: largest distance from the nearest sixteenth, in steps, of a hit that counts. At 12 steps
             a beat, 1 would let every hit count: the sixteenths are three steps apart.
     """
     sixteenths = np.arange(17) * grid.beat_resolution / 4
@@ -101,9 +101,9 @@ def groove_consistency(pianoroll: np.ndarray) -> Ratio:
     """GC: 1 - mean Hamming distance, a step, of the onset patterns of neighbouring bars.
 
     GC = 1 - 1/(T-1) sum_t |g_t XOR g_(t+1)| / Q, with g_t[q] = whether any note starts at step q of bar t,
-    T bars and Q steps. In 0..1; phrases in which the track is silent do not count, so NaN on silence, and for
-    phrases of one bar. A silent bar between sounding ones does count. Source: Wu and Yang 2020; MusPy.
-    MusPy's code compares one empty bar too many; this does not.
+    T bars and Q steps. In 0..1. Silent phrases do not count, so it is NaN on silence. It is NaN for phrases
+    of one bar. A silent bar between sounding ones does count. Source: Wu and Yang 2020; MusPy. MusPy's code
+    compares one empty bar too many; this does not.
     """
     onsets = onsets_of(as_time(pianoroll)).any(axis=2)
     grooves = onsets.reshape(*pianoroll.shape[:3], pianoroll.shape[4])
@@ -113,7 +113,7 @@ def groove_consistency(pianoroll: np.ndarray) -> Ratio:
 
 
 def silent_phrase_rate(pianoroll: np.ndarray) -> Ratio:
-    """Phrases in which the track is silent / phrases. In 0..1; 1 on silence: near 1, it has collapsed."""
+    """Phrases without sound / phrases. In 0..1; 1 on silence. Near 1, the track has collapsed."""
     return ratio(~_sounds(pianoroll).any(1), 1)
 
 
@@ -122,7 +122,7 @@ def kept_bar_rate(truth: np.ndarray, prediction: np.ndarray) -> Ratio:
 
     Args:
         truth: bool [phrase, bar, step, pitch, track].
-        prediction: of the same shape, its restoration.
+        prediction: the restoration, of the same shape.
 
     Raises:
         ValueError: if the shapes differ.
@@ -133,11 +133,11 @@ def kept_bar_rate(truth: np.ndarray, prediction: np.ndarray) -> Ratio:
 
 
 def f1_scores(truth: np.ndarray, prediction: np.ndarray) -> tuple[Ratio, Ratio, Ratio]:
-    """Returns precision, recall and F1 over cells, for each track; pooled, they are its micro averages.
+    """Returns precision, recall and F1 over cells, for each track. Pooled, they are micro averages.
 
     precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN). In 0..1. A silent
-    prediction has precision NaN, recall 0 and F1 0; a silent truth has recall NaN; if both are silent, all
-    three are NaN.
+    prediction has precision NaN, recall 0 and F1 0. A silent truth has recall NaN. All three are NaN where
+    both are silent.
 
     Args:
         truth: bool [phrase, bar, step, pitch, track].
@@ -152,11 +152,11 @@ def f1_scores(truth: np.ndarray, prediction: np.ndarray) -> tuple[Ratio, Ratio, 
 
 
 def count(cells: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
-    """Returns `np.count_nonzero` of bool, int64, several times as fast: by sums in the smallest type that holds them.
+    """Returns `np.count_nonzero` of bool, int64, several times as fast. It sums in the smallest type that fits.
 
     Args:
         cells: bool of any shape.
-        axis: as in NumPy; of several the last is summed first.
+        axis: as in NumPy. The last of several axes is summed first.
     """
     total, most = cells.view(np.uint8), 1
     for each in sorted((axis,) if isinstance(axis, int) else axis, reverse=True):
@@ -179,7 +179,7 @@ def _count(bars: np.ndarray) -> np.ndarray:
 
 def _sounds(pianoroll: np.ndarray) -> np.ndarray:
     """[phrase, bar, step, pitch, track] -> whether the track sounds, [phrase, bar, track]."""
-    return pianoroll.any(2).any(2)  # an `any` over two axes at once takes ten times as long
+    return pianoroll.any(2).any(2)  # one `any` over two axes takes ten times as long
 
 
 def _cells(pianoroll: np.ndarray) -> np.ndarray:
@@ -193,7 +193,7 @@ def as_time(pianoroll: np.ndarray) -> np.ndarray:
 
 
 def onsets_of(time: np.ndarray) -> np.ndarray:
-    """Returns where notes start, bool [phrase, step, pitch, track] as given; what sounds at step 0 starts there."""
-    onsets = time.copy(order="K")  # tracks that lie apart in memory are to remain so
+    """Returns where notes start, bool [phrase, step, pitch, track] as given. A note at step 0 starts there."""
+    onsets = time.copy(order="K")  # keeps each track in its own piece of memory
     onsets[:, 1:] &= ~time[:, :-1]
     return onsets

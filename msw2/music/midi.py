@@ -1,8 +1,7 @@
 """MIDI to pianoroll and back, without loss on the grid.
 
-Reading follows LPD: 4/4 from time zero, instruments merged into five families, drums as
-onsets. symusic parses and
-writes: it reads songs many times as fast as pretty_midi, and keeps times in whole ticks.
+Reading follows LPD: 4/4 from time zero, instruments merged into five families, drums as onsets. symusic parses
+and writes. It reads songs many times as fast as pretty_midi, and keeps times in whole ticks.
 """
 
 import dataclasses
@@ -27,7 +26,7 @@ VELOCITY = 96
 
 
 class SongError(ValueError):
-    """A file that is no usable song; the message is the reason, what follows a colon is the detail."""
+    """A file that is no usable song. The message is the reason, with a detail after a colon."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,12 +45,12 @@ class Song:
 def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
     """Reads a Standard MIDI file.
 
-    Onsets and ends are rounded to the nearest step (halves go up) and a note sounds for at least one step.
-    Notes of one pitch that touch or overlap become one, as in pypianoroll. Left out are notes off the grid's
-    pitches, instruments that LPD drops, and notes of no length, which nobody hears, unless they are drum
-    hits. The song ends with the bar of its last note, or of a marker "end" after it (`write_song` puts one
-    there). A file without a time signature is in 4/4, MIDI's default; a repeated 4/4 is allowed on a bar
-    line. Of several tempos the one that lasts longest counts.
+    Onsets and ends are rounded to the nearest step (halves go up). A note sounds for at least one step.
+    Notes of one pitch that touch or overlap become one, as in pypianoroll. The reader drops notes off the
+    grid's pitches, instruments that LPD drops, and notes of no length. It keeps drum hits of no length. The
+    song ends with the bar of its last note, or of a later marker "end" (`write_song` writes one). A file
+    without a time signature is in 4/4, MIDI's default. A repeated 4/4 is allowed on a bar line. The tempo
+    that lasts longest counts.
 
     Args:
         source: the file's path, or its content.
@@ -59,7 +58,7 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
 
     Raises:
         SongError: if the file cannot be read, is not MIDI, is not in 4/4 from time zero, has no notes, or its
-            length or tempo is absurd. Nothing is allocated before these checks.
+            length or tempo is absurd. The checks come before any allocation.
     """
     score = _parse(source if isinstance(source, bytes) else read_bytes(source, MAX_FILE_BYTES))
     _check_meter(score)
@@ -82,9 +81,9 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
 def write_song(path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo: float) -> None:
     """Writes a pianoroll as a Standard MIDI file: five tracks with LPD's programs, drums on channel 10.
 
-    Consecutive sounding cells are one note, drum cells are one note each, so `read_song` gives back the very
-    same pianoroll: silent tracks, leading and trailing silence included. The tempo is rounded to whole
-    microseconds a beat. The same input gives the same bytes; the file appears whole or not at all.
+    Consecutive sounding cells are one note. Each drum cell is a note. So `read_song` gives back the very same
+    pianoroll, with silent tracks and with leading and trailing silence. The tempo is rounded to whole
+    microseconds a beat. The same input gives the same bytes. The file appears whole or not at all.
 
     Args:
         path: where to write; missing folders are made.
@@ -147,7 +146,7 @@ def _parse(data: bytes) -> symusic.Score:
 
 
 def _check_meter(score: symusic.Score) -> None:
-    """Refuses what LPD's "cleansed" rule refuses, but for harmless repetitions of 4/4."""
+    """Refuses what LPD's "cleansed" rule refuses. It allows harmless repetitions of 4/4."""
     bar = BEATS_PER_BAR * score.ticks_per_quarter
     signatures = sorted((s.time, s.numerator, s.denominator) for s in score.time_signatures)
     for _, numerator, denominator in signatures:
@@ -185,7 +184,7 @@ def _marked_end(score: symusic.Score, grid: Grid) -> int:
 
 
 def _longest_tempo(score: symusic.Score) -> float:
-    """Returns the tempo, in beats per minute, that is in force for the most ticks."""
+    """Returns the tempo that is in force for the most ticks, in beats per minute."""
     changes = sorted((max(change.time, 0), change.mspq) for change in score.tempos)
     lasting = {}
     times = [0, *(time for time, _ in changes), max(score.end(), 1)]

@@ -9,24 +9,24 @@ from msw2.music.tracks import TRACKS
 def silence(bars: int, grid: Grid) -> np.ndarray:
     """Returns a silent pianoroll, bool [step, pitch, track].
 
-    Each track lies in one piece of memory: drawing, searching and packing go track by track, several times
-    as fast as with the tracks of a cell side by side.
+    Each track lies in one piece of memory. Drawing, searching and packing go track by track, and are then
+    several times faster than with a cell's tracks side by side.
     """
     return np.moveaxis(np.zeros((len(TRACKS), bars * grid.steps, grid.pitches), bool), 0, -1)
 
 
 def nearest_step(ticks: np.ndarray, ticks_per_beat: int, grid: Grid) -> np.ndarray:
-    """Returns the nearest steps of int64 ticks; in whole numbers, so that halves always go up."""
+    """Returns the nearest steps of int64 ticks. It uses whole numbers only, so halves always go up."""
     return (2 * ticks * grid.beat_resolution + ticks_per_beat) // (2 * ticks_per_beat)
 
 
 def draw(cells: np.ndarray, pitches: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> None:
     """Switches on cells[start:end, pitch] of every note, in place.
 
-    Notes that touch or overlap are joined first: so the work is bounded by the cells there are, also for a
-    million notes that all last to the end.
+    Notes that touch or overlap are joined first. So the number of cells bounds the work, even for a million
+    notes that all last to the end.
     """
-    # All pitches one after another on one line, where each note is a stretch.
+    # All pitches lie one after another on one line. Each note is a stretch of it.
     length = len(cells)
     first, last = pitches * length + starts, pitches * length + ends
     order = np.argsort(first)

@@ -16,7 +16,7 @@ from msw2.system.files import replacing
 
 MIDI_PITCHES = 128
 DEFAULT_TEMPO = 100.0  # quarter notes a minute (as released)
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that zip can hold: same song, same bytes
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that zip can hold; one date gives the same bytes
 
 
 def binarise(values: np.ndarray, threshold: float = 0.5) -> np.ndarray:
@@ -27,7 +27,7 @@ def binarise(values: np.ndarray, threshold: float = 0.5) -> np.ndarray:
         threshold: the smallest value that counts as on.
 
     Raises:
-        ValueError: if a value is NaN, which would otherwise pass for silence.
+        ValueError: if a value is NaN. NaN would otherwise pass for silence.
     """
     values = np.asarray(values)
     if np.isnan(values).any():
@@ -45,7 +45,7 @@ def join_phrases(phrases: np.ndarray) -> np.ndarray:
 
 
 def cut_phrases(song: np.ndarray, grid: Grid) -> np.ndarray:
-    """Returns a song as phrases [phrase, bar, step, pitch, track]; the last is padded with silence.
+    """Returns a song as phrases [phrase, bar, step, pitch, track]. Silence pads the last phrase.
 
     Args:
         song: [step, pitch, track]; a song of no steps gives no phrases.
@@ -62,7 +62,7 @@ def cut_phrases(song: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def save_npz(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float = DEFAULT_TEMPO) -> None:
-    """Writes a song as an `.npz` file that `pypianoroll.load` reads; the same song gives the same bytes.
+    """Writes a song as an `.npz` file that `pypianoroll.load` reads. The same song gives the same bytes.
 
     Args:
         path: the file to write, whole or not at all.

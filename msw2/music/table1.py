@@ -1,8 +1,8 @@
-"""The released metrics, fault for fault, and the paper's Table I as printed: to stand beside each other only.
+"""The released metrics, fault for fault, and the paper's Table I as printed. They serve to stand side by side.
 
-They are MuseGAN v3's, and not what their names say, so use `metrics` and
-`tonality` for any other purpose. The released "qualified note rate" is left out: it flattens time-major, so
-that every note counts as long and it is always 1.
+The metrics are MuseGAN v3's, and do not measure what their names say. Use `metrics` and `tonality` for any other
+purpose. The released "qualified note rate" is left out: it flattens time-major, so every note counts as long, and it
+is always 1.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ def released_empty_bar_rate(pianoroll: np.ndarray) -> Ratio:
 def released_used_pitch_classes(pianoroll: np.ndarray) -> Ratio:
     """Active (step, band) cells / bars, silent bars included. In 0..steps x 12; 0 on silence.
 
-    Faults: the steps of a bar are added where they should be united, and the bands are not pitch classes.
+    Faults: the code adds the steps of a bar instead of uniting them, and the bands are not pitch classes.
     """
     active = _bands(pianoroll, axis=3).any(axis=4)  # [phrase, bar, step, band, track]
     return ratio(count(active, axis=(1, 2, 3)), pianoroll.shape[1])
@@ -33,8 +33,8 @@ def released_used_pitch_classes(pianoroll: np.ndarray) -> Ratio:
 def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
     """Cells whose band is one of 0, 2, 4, 5, 7, 9, 11 / cells. In 0..1; NaN on silence.
 
-    Fault: the bands are not pitch classes. Every semitone counts, so a band with two of them on counts twice:
-    read so, real songs come nearer to the printed row.
+    Fault: the bands are not pitch classes. Every semitone counts, so a band with two sounding semitones counts
+    twice. Real songs come nearer to the printed row this way.
     """
     counts = _bands(count(pianoroll, axis=(1, 2)), axis=1).sum(axis=2)  # [phrase, band, track]
     return ratio(counts[:, _SCALE_BANDS].sum(axis=1), counts.sum(axis=1))
@@ -43,7 +43,7 @@ def released_scale_ratio(pianoroll: np.ndarray) -> Ratio:
 def released_drum_pattern_rate(pianoroll: np.ndarray) -> Ratio:
     """Hits weighted 1, 0.1, 0.1 by their step modulo 3 / hits. In 0.1..1; 0 on silence.
 
-    Fault: the tolerance covers every step there is, so that no hit is out of pattern.
+    Fault: the tolerance covers every step, so no hit is out of pattern.
     """
     hits = count(pianoroll, axis=3).sum(axis=1)  # [phrase, step, track]
     weights = np.resize(_DRUM_WEIGHTS, hits.shape[1])
@@ -53,7 +53,7 @@ def released_drum_pattern_rate(pianoroll: np.ndarray) -> Ratio:
 def _bands(cells: np.ndarray, axis: int) -> np.ndarray:
     """Splits the pitch axis into [band, semitone]: twelve bands of neighbours, whatever the lowest pitch is.
 
-    Fault: 84 pitches are split 12 x 7 where 7 octaves x 12 is meant. Other sizes are first padded to a
+    Fault: 84 pitches are split 12 x 7, but 7 octaves x 12 is meant. Other sizes are first padded to a
     multiple of twelve.
     """
     if missing := -cells.shape[axis] % BANDS:
@@ -93,7 +93,7 @@ def distance(row: Row, dataset: Row) -> tuple[float, float, float]:
 
     Returns:
         SR in percentage points over the five tracks, cells over the four tracks without piano, and DP in
-        percentage points; NaN where a track is silent throughout, since it then has no SR.
+        percentage points. NaN where a track is silent throughout, since it then has no SR.
     """
     scale = np.abs(np.subtract(row.scale_ratio, dataset.scale_ratio)).mean()
     cells = np.abs(np.subtract(row.cells, dataset.cells))[list(PRINTED_CELL_TRACKS)].mean()

@@ -1,8 +1,8 @@
 """Metrics of pitch classes, by their correct definitions: UPC, scale ratio, entropy and tonal distance.
 
-They return `metrics.Ratio`, see there for pooling and silence. Pianorolls are bool [phrase, bar, step, pitch,
-track]. A pitch class is MIDI pitch mod 12 (0 = C), counted from the grid's `lowest_pitch`. On drums, where
-pitches name instruments, none of this means much.
+They return `metrics.Ratio`, which explains pooling and silence. Pianorolls are bool [phrase, bar, step, pitch,
+track]. A pitch class is MIDI pitch mod 12 (0 = C), counted from the grid's `lowest_pitch`. These metrics mean little
+on drums, since drum pitches name instruments.
 """
 
 import numpy as np
@@ -29,14 +29,14 @@ def pitch_class_counts(cells: np.ndarray, grid: Grid) -> np.ndarray:
     """
     if cells.shape[-2] != grid.pitches:
         raise ValueError(f"a pianoroll of {cells.shape[-2]} pitches does not fit the grid's {grid.pitches}")
-    below = grid.lowest_pitch % PITCH_CLASSES  # so that every octave begins with C
+    below = grid.lowest_pitch % PITCH_CLASSES  # every octave then begins with C
     above = -(below + grid.pitches) % PITCH_CLASSES
     octaves = np.pad(cells, [(0, 0)] * (cells.ndim - 2) + [(below, above), (0, 0)])
     return octaves.reshape(*cells.shape[:-2], -1, PITCH_CLASSES, cells.shape[-1]).sum(axis=-3)
 
 
 def used_pitch_classes(pianoroll: np.ndarray, grid: Grid) -> Ratio:
-    """UPC: distinct pitch classes of a bar, summed over bars / bars in which the track sounds.
+    """UPC: distinct pitch classes of a bar, summed over bars / sounding bars.
 
     In 1..12; NaN on silence. Source: MuseGAN (Dong et al. 2018).
     """
@@ -48,7 +48,7 @@ def used_pitch_classes(pianoroll: np.ndarray, grid: Grid) -> Ratio:
 def scale_ratio(pianoroll: np.ndarray, grid: Grid, tonic: int = 0, mode: str = "major") -> Ratio:
     """SR: cells whose pitch class is in the scale / cells. In 0..1; NaN on silence; 7/12 for uniform noise.
 
-    A cell, not a note, is the unit, so that long notes weigh more, as in MuseGAN.
+    The unit is the cell, so long notes weigh more, as in MuseGAN.
 
     Args:
         pianoroll: bool [phrase, bar, step, pitch, track].
@@ -57,7 +57,7 @@ def scale_ratio(pianoroll: np.ndarray, grid: Grid, tonic: int = 0, mode: str = "
         mode: "major" or "minor" (natural).
 
     Raises:
-        ValueError: if there is no such key.
+        ValueError: if the key does not exist.
     """
     if mode not in SCALES or tonic not in range(PITCH_CLASSES):
         raise ValueError(f"key {tonic!r} {mode!r} is not a tonic in 0..11 with one of {', '.join(SCALES)}")
@@ -69,8 +69,8 @@ def scale_ratio(pianoroll: np.ndarray, grid: Grid, tonic: int = 0, mode: str = "
 def best_scale_ratio(pianoroll: np.ndarray, grid: Grid) -> Ratio:
     """SR in the best of the 24 keys, chosen for each phrase and track (MusPy's "scale consistency").
 
-    In 7/12..1; NaN on silence. Natural minor has the pitch classes of its relative major, so that the
-    24 keys are twelve sets.
+    In 7/12..1; NaN on silence. Natural minor has the pitch classes of its relative major, so the 24 keys
+    are twelve sets.
     """
     counts = _phrase_counts(pianoroll, grid)
     return ratio(counts[:, _MAJOR_KEYS].sum(axis=2).max(axis=1), counts.sum(axis=1))
@@ -79,7 +79,7 @@ def best_scale_ratio(pianoroll: np.ndarray, grid: Grid) -> Ratio:
 def best_tonic(counts: np.ndarray) -> np.ndarray:
     """Returns the tonic of the major key that holds most cells, int64 [phrase] in 0..11.
 
-    Of keys that hold as many, the one whose tonic sounds most; then the lowest, which is C on silence.
+    A tie goes to the key whose tonic sounds most, then to the lowest tonic. Silence gives C.
 
     Args:
         counts: int64 [phrase, pitch class], cells.
@@ -102,11 +102,11 @@ def pitch_class_entropy(pianoroll: np.ndarray, grid: Grid) -> Ratio:
 
 
 def tonal_distance(pianoroll: np.ndarray, grid: Grid, pairs: tuple[tuple[int, int], ...]) -> Ratio:
-    """TD: distance of two tracks' tonal centroids in a beat, the mean of the beats in which both sound.
+    """TD: distance of two tracks' tonal centroids in a beat, the mean over the beats where both sound.
 
     The centroid is Phi c / |c|_1, with c the beat's cells by pitch class and Phi the six-dimensional tonal
-    space of Harte et al. 2006 (radii 1, 1, 0.5). In 0 (same chroma) .. 3; NaN where the two never sound
-    together. Source: MuseGAN (Dong et al. 2018); a beat at a time, as in its code.
+    space of Harte et al. 2006 (radii 1, 1, 0.5). In 0 (same chroma) .. 3. NaN where the two never sound
+    together. Source: MuseGAN (Dong et al. 2018); its code also takes a beat at a time.
 
     Args:
         pianoroll: bool [phrase, bar, step, pitch, track].

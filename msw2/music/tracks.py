@@ -9,7 +9,7 @@ class Track:
 
     Attributes:
         name: lower-case name, used in flags, file names and TFRecord features.
-        program: General MIDI program, 0..127, with which the track is written (LPD's choice).
+        program: General MIDI program of the written track, 0..127 (LPD's choice).
         is_drum: whether the track goes to MIDI channel 10.
     """
 

@@ -6,12 +6,12 @@ from msw2.music.tracks import DRUMS
 
 
 def transpose(phrases: np.ndarray, semitones: int) -> np.ndarray:
-    """Transposes phrases, each as far as it can go without losing a note off the grid.
+    """Transposes phrases. A phrase stops at the edge of the pitch axis, so that it loses no note.
 
     Args:
         phrases: bool [phrase, bar, step, pitch, track], all five tracks.
-        semitones: how far, up if positive. A phrase whose notes come nearer than this to the edge of the
-            pitch axis moves only to the edge.
+        semitones: how far, up if positive. A phrase with notes nearer to the edge than this moves only to
+            the edge.
 
     Returns:
         bool, the same shape.
@@ -26,7 +26,7 @@ def transpose(phrases: np.ndarray, semitones: int) -> np.ndarray:
     moved = phrases.copy()
     for shift in np.unique(shifts[shifts != 0]):
         rows = np.flatnonzero(shifts == shift)
-        # Nothing wraps around: the clip above leaves only silence at the edge that is rolled over.
+        # Nothing wraps around: after the clip above only silence crosses the edge.
         rolled = np.roll(phrases[rows], shift, axis=3)
         rolled[..., DRUMS] = phrases[rows][..., DRUMS]
         moved[rows] = rolled

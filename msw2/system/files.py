@@ -12,15 +12,15 @@ from collections.abc import Iterator
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path to write to, which becomes `path` when the block ends without an error.
 
-    The temporary file lies beside `path`, since a rename is atomic only within one file system. After an
-    error, or a kill, `path` is as it was: absent, or the whole earlier file.
+    The temporary file lies beside `path`, since a rename is atomic only within one file system. An error or
+    a kill leaves `path` unchanged: absent, or the whole earlier file.
 
     Args:
         path: where the file belongs; missing folders are made.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last, because writers such as matplotlib's choose their format by it.
+    # The suffix stays last: writers such as matplotlib's choose their format by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary

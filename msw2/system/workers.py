@@ -16,12 +16,12 @@ AHEAD = 8  # tasks in hand per worker: enough to keep all busy while one is slow
 def map_in_order(
     task: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[tuple[Item, Result | None]]:
-    """Yields (item, task(item)) in the order of the items; None where a worker process died on the item.
+    """Yields (item, task(item)) in the order of the items. The result is None if a worker process died on the item.
 
     Args:
         task: a module-level function, or a partial of one.
         items: may be endless; a few are taken ahead.
-        workers: processes; 0 does the work in this one, which a crash then takes along.
+        workers: processes; 0 does the work in this process. A crash then ends this process.
     """
     if workers == 0:
         yield from ((item, task(item)) for item in items)
@@ -39,7 +39,7 @@ def map_in_order(
             try:
                 result = future.result()
             except BrokenProcessPool:
-                # Any of the tasks in hand may be to blame: do them again, each by itself.
+                # Any of the tasks in hand may be to blame. Do them again, each by itself.
                 pool.shutdown(wait=False, cancel_futures=True)
                 suspects = [suspect for suspect, _ in waiting]
                 waiting.clear()
@@ -53,7 +53,7 @@ def map_in_order(
 
 
 def _one_by_one(task: Callable, items: Iterable) -> Iterator[tuple]:
-    """Yields (item, result or None), at most one task in hand, so that a crash has one possible cause."""
+    """Yields (item, result or None). At most one task is in hand, so a crash has one possible cause."""
     pool = _pool(1)
     try:
         for item in items:
@@ -70,7 +70,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     """Returns a pool of fresh processes: TensorFlow's threads do not survive a fork.
 
     Raises:
-        RuntimeError: if they cannot start, for which no item is to blame.
+        RuntimeError: if they cannot start; no item is to blame.
     """
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
@@ -83,7 +83,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _submit(pool: ProcessPoolExecutor, task: Callable, item: object) -> Future:
-    """Submits a task; a pool that is found broken gives a future that says so."""
+    """Submits a task. A broken pool gives a future that says so."""
     try:
         return pool.submit(task, item)
     except BrokenProcessPool as error:
