@@ -15,7 +15,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo reproduce bench test lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures demo reproduce bench test lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -29,7 +29,7 @@ TRAINED    = $(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REF
 # FLAGS go to what was asked for; trainings that are made on the way share those of the asked training.
 asked      = $(if $(filter $(1),$(MAKECMDGOALS)),$(FLAGS))
 TRAIN      = --flagfile=experiments/$(RECIPE).flags --run=$(RUN) --store=$(DATA)
-TRAIN_FLAGS = $(call asked,stage1 refine stage2)
+TRAIN_FLAGS = $(call asked,stage1 refine stage2 finetune)
 
 help:
 	@echo 'make demo                 everything, from nothing, in minutes: music, tables, a SavedModel'
@@ -38,6 +38,7 @@ help:
 	@echo 'make stage1 [TRACK=drums] the BVAEs          (all five without TRACK)'
 	@echo 'make refine [TRACK=drums] the refiners'
 	@echo 'make stage2               the MFG-VAE'
+	@echo 'make finetune             all parts together   [FLAGS=--finetune_epochs=3]'
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make export | serve       the SavedModel, TF Serving'
@@ -68,6 +69,9 @@ refine: install $(STORE) $(if $(call missing,$(BVAES)),stage1)
 
 stage2: install $(STORE) $(if $(call missing,$(ALL_BVAES)),stage1)
 	$(PY) -m msw2.cli.stage2 $(TRAIN) $(TRAIN_FLAGS)
+
+finetune: install $(STORE) $(TRAINED)
+	$(PY) -m msw2.cli.finetune $(TRAIN) $(TRAIN_FLAGS)
 
 generate export: install $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) $(call asked,$@)

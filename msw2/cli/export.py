@@ -1,10 +1,11 @@
-"""`make export`: writes the SavedModel of a run for TF Serving, and checks it before it is published."""
+"""`make export`: writes a run as one .keras file, and as a SavedModel that is checked before it is published."""
 
 import tensorflow as tf
 from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import launch
+from msw2.inference.band import Band
 from msw2.serving.export import ExportError, export_run
 from msw2.training.device import set_up_device
 
@@ -16,10 +17,14 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    """Writes `<run>/export/msw2/<version>`."""
+    """Writes `<run>/export/msw2.keras` and `<run>/export/msw2/<version>`."""
     set_up_device(flags.FLAGS.threads, gpu=False)  # what is traced on a CPU runs on both
     tf.get_logger().setLevel("WARNING")  # it is not absl's, which `launch` has quietened
-    folder = export_run(options.open_run(), flags.FLAGS.version)
+    run = options.open_run()
+    file = run.path / "export" / "msw2.keras"
+    Band.load(run.path).save(file)
+    print(f"{file}: {file.stat().st_size / 2**20:.1f} MB, for msw2.load and keras.models.load_model")
+    folder = export_run(run, flags.FLAGS.version)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MB; every signature answers as the model does")
 

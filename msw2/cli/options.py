@@ -79,8 +79,11 @@ def chosen_tracks() -> tuple[str, ...]:
     return (track,)
 
 
-def training_run() -> Run:
+def training_run(changeable: frozenset[str] = frozenset()) -> Run:
     """Returns the run that `--run` names, made from `--preset` and the overrides if there is none yet.
+
+    Args:
+        changeable: fields that the flags may change in a run that exists, because nothing has used them yet.
 
     Raises:
         OptionError: for a value out of its range.
@@ -99,21 +102,25 @@ def training_run() -> Run:
             raise OptionError(
                 f"the run {run.path} was made with preset {run.preset}, not {name}: use another run"
             )
-        run.require(_resolved(_override(run.config, overrides)))
+        asked = _resolved(_override(run.config, overrides))
+        changed = {name: getattr(asked, name) for name in changeable}
+        if any(getattr(run.config, name) != value for name, value in changed.items()):
+            run = run.changed(changed)
+        run.require(asked)
         return run
     name = name or "tuned"
     config = _resolved(_override(preset(name), overrides))
     return Run.create(values.run, config, values.flags_into_string(), name)
 
 
-def bound_run(store: Store) -> Run:
+def bound_run(store: Store, changeable: frozenset[str] = frozenset()) -> Run:
     """Returns `training_run`, bound to its store, with what other runs have trained for it.
 
     Raises:
         OptionError, RunError: as `training_run`; and RunError if run and store do not fit, or a run is not there.
     """
     others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
-    run = training_run()
+    run = training_run(changeable)
     check_fit(run, store)
     print(introduction(run))
     for other in others:

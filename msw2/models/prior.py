@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import BinaryIO
 
 import numpy as np
 
@@ -85,14 +86,24 @@ class Prior:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the prior as `.npz`, whole or not at all."""
-        with replacing(path) as temporary:
-            np.savez(temporary, **dataclasses.asdict(self))
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            self.write(file)
+
+    def write(self, file: BinaryIO) -> None:
+        """Writes the prior as `.npz` to an open file."""
+        np.savez(file, **dataclasses.asdict(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
-        """Reads what `save` wrote."""
+        """Reads a file that `save` wrote."""
         # Opened here, because np.load leaves a file open that is no archive.
-        with open(path, "rb") as source, np.load(source, allow_pickle=False) as file:
+        with open(path, "rb") as source:
+            return cls.read(source)
+
+    @classmethod
+    def read(cls, source: BinaryIO) -> "Prior":
+        """Reads what `write` wrote."""
+        with np.load(source, allow_pickle=False) as file:
             arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
         numbers = {"units": int, "latent": int, "spread": float, "noise": float}
         return cls(**{name: numbers.get(name, np.asarray)(array) for name, array in arrays.items()})

@@ -7,6 +7,7 @@ import pathlib
 import warnings
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -76,10 +77,20 @@ class Run:
             return run
         with replacing(path / "flags.txt") as temporary:
             temporary.write_text(flags, "utf-8")
-        with replacing(path / "config.json") as temporary:
-            fields = {"preset": preset, **dataclasses.asdict(config)}
+        run = cls(path, config, preset)
+        run._write()
+        return run
+
+    def changed(self, fields: dict[str, Any]) -> "Run":
+        """Returns this run with other values of some fields, and writes them to its config.json."""
+        run = dataclasses.replace(self, config=dataclasses.replace(self.config, **fields))
+        run._write()
+        return run
+
+    def _write(self) -> None:
+        with replacing(self.path / "config.json") as temporary:
+            fields = {"preset": self.preset, **dataclasses.asdict(self.config)}
             temporary.write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
-        return cls(path, config, preset)
 
     def require(self, config: Config) -> None:
         """Checks that this run is of the given config.
