@@ -6,7 +6,8 @@ import pathlib
 from absl import flags
 
 from msw2.cli.launch import OptionError
-from msw2.config import CHOICES, PAPER, PRESETS, Config, preset
+from msw2.config import CHOICES, PAPER, PRESETS, Config, fields_of, preset
+from msw2.config.finetune import FinetunePart
 from msw2.data.store import Store, StoreError
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
@@ -79,11 +80,11 @@ def chosen_tracks() -> tuple[str, ...]:
     return (track,)
 
 
-def training_run(changeable: frozenset[str] = frozenset()) -> Run:
+def training_run(*, finetuning: bool = False) -> Run:
     """Returns the run that `--run` names, made from `--preset` and the overrides if there is none yet.
 
     Args:
-        changeable: fields that the flags may change in a run that exists, because nothing has used them yet.
+        finetuning: whether the flags may change how the run is finetuned, as long as it is not.
 
     Raises:
         OptionError: for a value out of its range.
@@ -103,9 +104,8 @@ def training_run(changeable: frozenset[str] = frozenset()) -> Run:
                 f"the run {run.path} was made with preset {run.preset}, not {name}: use another run"
             )
         asked = _resolved(_override(run.config, overrides))
-        changed = {name: getattr(asked, name) for name in changeable}
-        if any(getattr(run.config, name) != value for name, value in changed.items()):
-            run = run.changed(changed)
+        if finetuning and not run.finetuned_prior.exists():
+            run = run.changed({name: getattr(asked, name) for name in fields_of(FinetunePart)})
         run.require(asked)
         return run
     name = name or "tuned"
@@ -113,14 +113,14 @@ def training_run(changeable: frozenset[str] = frozenset()) -> Run:
     return Run.create(values.run, config, values.flags_into_string(), name)
 
 
-def bound_run(store: Store, changeable: frozenset[str] = frozenset()) -> Run:
+def bound_run(store: Store, *, finetuning: bool = False) -> Run:
     """Returns `training_run`, bound to its store, with what other runs have trained for it.
 
     Raises:
         OptionError, RunError: as `training_run`; and RunError if run and store do not fit, or a run is not there.
     """
     others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
-    run = training_run(changeable)
+    run = training_run(finetuning=finetuning)
     check_fit(run, store)
     print(introduction(run))
     for other in others:

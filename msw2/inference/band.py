@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import zipfile
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
     from pypianoroll import Multitrack
 
-    Song = Union[Multitrack, PrettyMIDI]
+    Song = Multitrack | PrettyMIDI
 
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members of a .keras file, beside Keras's own
 
