@@ -23,7 +23,8 @@ POINTS = 1024  # phrases that the prior is fitted to
 def generate(job: dict):
     """Phrases made from nothing, by `Sampler`. A slice is so many chunks of them."""
     config = set_up(job)
-    parts = build_parts(config) if job["library"] == "ours" else stock.build_parts(config)
+    ours = job["library"] == "ours"
+    parts = build_parts(config, portable=True) if ours else stock.build_parts(config)
     sampler = Sampler(Sandwich(parts), random_prior(config))
 
     def run(amount):
@@ -39,7 +40,7 @@ def serve(job: dict):
     """
     tf.config.set_visible_devices([], "GPU")  # as `export` does
     config = set_up(job)
-    parts, prior = build_parts(config, fused=True), random_prior(config)
+    parts, prior = build_parts(config, portable=True), random_prior(config)
     with tempfile.TemporaryDirectory() as scratch:
         loaded = tf.saved_model.load(str(export_run(_run(scratch, parts, prior))))
     functions = PhraseFunctions(Sandwich(parts), prior, chunk=1)

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from msw2.config import Config
+from msw2.kernels.lstm import GATES
 from msw2.models import losses, refine
 from msw2.models.mfg_vae import compared
-from msw2.models.recurrent import GATES
 from msw2.models.sandwich import Parts, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.training.optimizers import build_optimizer

@@ -1,9 +1,8 @@
 """What a worker does in TensorFlow to measure training: ours, and the same networks of stock Keras.
 
 A task maps a job to a slice function, see `worker`. Jobs have: `preset` and `overrides` (the config), `library`
-(`ours` or `stock`), `threads` (0: TensorFlow's default); `products` of bfloat16 for one of float32 in our LSTMs, where
-the CPU makes them (3, which is near enough, unless the job says otherwise). Both libraries train by `fit`, on the same
-datasets, without tf.data's tuner: a slice would wait for it at its end.
+(`ours` or `stock`), `threads` (0: TensorFlow's default), `policy` (precision, else `float32`). Both libraries train by
+`fit`, on the same datasets, without tf.data's tuner: a slice would wait for it at its end.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ from msw2.benchmarks import stock, synthetic
 from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.untuned import untuned
-from msw2.models import mfg_vae, native
+from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
 from msw2.music.tracks import TRACKS, track_index
 from msw2.system.memory import keep_freed
@@ -43,7 +42,6 @@ def set_up(job: dict) -> Config:
     """
     if job.get("library") == "ours":
         keep_freed()
-        native.use_tiles(job.get("products", 3))
     if job["threads"]:
         tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
         tf.config.threading.set_inter_op_parallelism_threads(job["threads"])

@@ -10,7 +10,6 @@ from absl import flags
 from msw2.cli.launch import OptionError
 from msw2.config import CHOICES, PRESETS, Config, preset
 from msw2.data.store import Store, StoreError
-from msw2.models import native
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.memory import keep_freed
@@ -34,8 +33,7 @@ def define_run() -> None:
         "precision",
         "auto",
         PRECISIONS,
-        "auto: bfloat16 or float16 on a GPU; float32 on a CPU, but bfloat16 for the products of LSTMs and refiners in "
-        "training if it multiplies these (AMX, AVX512_BF16).",
+        "auto: bfloat16 or float16 on a GPU, float32 on a CPU.",
     )
 
 
@@ -176,7 +174,6 @@ def set_up_device() -> None:
     kind = values.precision
     if kind == "auto":
         kind = _best_precision()
-    native.use_tiles(1 if values.precision == "auto" else 3)
     keras.mixed_precision.set_dtype_policy(kind if kind == "float32" else f"mixed_{kind}")
 
 

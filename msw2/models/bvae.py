@@ -5,12 +5,12 @@ import numpy as np
 from keras import ops
 
 from msw2.config import Config
+from msw2.kernels.lstm import LSTM
 from msw2.models import losses, vrae
 from msw2.models.layers import Sampling
-from msw2.models.recurrent import LSTM, PianorollLSTM
 
 
-def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
+def build_encoder(config: Config, track: str, *, portable: bool = False) -> keras.Model:
     """Returns the model from a unit, float [batch, step, pitch] of -1/+1, to moments [batch, 2 x latent]."""
     unit = keras.Input((config.unit_steps, config.pitches), name="unit")
     return vrae.build_encoder(
@@ -20,13 +20,13 @@ def build_encoder(config: Config, track: str, *, fused: bool | None = None) -> k
         latent=config.bvae_latent,
         gates=config.gates,
         states=config.encoder_states,
-        fused=fused,
+        portable=portable,
         name=f"{track}_encoder",
-        recurrence=PianorollLSTM,
+        background=-1.0,  # silence: some 2 % of the cells sound
     )
 
 
-def build_decoder(config: Config, track: str, *, fused: bool | None = None) -> keras.Model:
+def build_decoder(config: Config, track: str, *, portable: bool = False) -> keras.Model:
     """Returns the model from a latent vector [batch, latent] to a unit, float32 [batch, step, pitch].
 
     The output is tanh in -1..1 for the `gaussian` likelihood, logits for the `bernoulli` one.
@@ -38,10 +38,12 @@ def build_decoder(config: Config, track: str, *, fused: bool | None = None) -> k
         hidden=config.bvae_hidden,
         gates=config.gates,
         beat_resolution=config.beat_resolution if config.position else None,
-        fused=fused,
+        portable=portable,
     )
     if config.likelihood == "gaussian":
-        output = LSTM(config.pitches, gates=config.gates, fused=fused, return_sequences=True, name="output")
+        output = LSTM(
+            config.pitches, gates=config.gates, portable=portable, return_sequences=True, name="output"
+        )
     else:
         output = keras.layers.Dense(config.pitches, dtype="float32", name="output")
     unit = keras.layers.Activation("linear", dtype="float32", name="unit")(output(states))

@@ -8,13 +8,13 @@ import keras
 from keras import ops
 
 from msw2.config import Config
+from msw2.kernels.lstm import LSTM
 from msw2.models import fusion_mlp, losses, vrae
 from msw2.models.layers import Sampling, Standardise
-from msw2.models.recurrent import LSTM
 from msw2.music.tracks import TRACKS
 
 
-def build_encoder(config: Config, *, fused: bool | None = None) -> keras.Model:
+def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
     """Returns the model from moments [batch, track, 2 x BVAE latent] to moments [batch, 2 x `fusion_latent`].
 
     Without fusion the latter are the tracks' means side by side, then their s.
@@ -31,7 +31,7 @@ def build_encoder(config: Config, *, fused: bool | None = None) -> keras.Model:
             latent=config.mfg_latent,
             gates=config.gates,
             states="last",
-            fused=fused,
+            portable=portable,
             name="mfg_encoder",
         )
     concatenated = config.fusion == "concatenate"
@@ -39,7 +39,7 @@ def build_encoder(config: Config, *, fused: bool | None = None) -> keras.Model:
     return keras.Model(band, vrae.moments(encode(scaled), config.mfg_latent), name="mfg_encoder")
 
 
-def build_decoder(config: Config, *, fused: bool | None = None) -> keras.Model:
+def build_decoder(config: Config, *, portable: bool = False) -> keras.Model:
     """Returns the model from latent vectors [batch, `fusion_latent`] to moments [batch, track, 2 x BVAE latent].
 
     Without fusion the latter are the means that the vector is made of, exactly, and s of zero.
@@ -48,7 +48,7 @@ def build_decoder(config: Config, *, fused: bool | None = None) -> keras.Model:
     if config.fusion == "none":
         return keras.Model(latent, _apart(config, latent), name="mfg_decoder")
     if config.fusion == "vrae":
-        moments = _decode_tracks(config, latent, fused)
+        moments = _decode_tracks(config, latent, portable)
     elif config.fusion == "concatenate":
         moments = fusion_mlp.decode_concatenated(config, latent)
     else:
@@ -93,7 +93,7 @@ def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) 
     decoder.get_layer("unstandardise").set_statistics(mean, deviation)
 
 
-def _decode_tracks(config: Config, latent, fused: bool | None):
+def _decode_tracks(config: Config, latent, portable: bool):
     """Strategy 3: an LSTM over the tracks, and what `mfg_output` says on each of its states."""
     states = vrae.decode_states(
         latent,
@@ -101,11 +101,11 @@ def _decode_tracks(config: Config, latent, fused: bool | None):
         hidden=config.mfg_hidden,
         gates=config.gates,
         beat_resolution=None,
-        fused=fused,
+        portable=portable,
     )
     width = 2 * config.bvae_latent
     if config.mfg_output == "tanh":
-        output = LSTM(width, gates=config.gates, fused=fused, return_sequences=True, name="output")
+        output = LSTM(width, gates=config.gates, portable=portable, return_sequences=True, name="output")
     else:
         output = keras.layers.Dense(width, dtype="float32", name="output")
     return keras.layers.Activation("linear", dtype="float32", name="band")(output(states))

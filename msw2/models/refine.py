@@ -3,10 +3,9 @@
 import keras
 
 from msw2.config import Config
+from msw2.kernels.lstm import GATES
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.layers import ToLogits
-from msw2.models.perceptron import Perceptron
-from msw2.models.recurrent import GATES
 from msw2.models.residual import EPSILON, MOMENTUM, ResidualUnit
 
 HIDDEN = (512, 512, 256, 256)  # released
@@ -42,19 +41,6 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
     if config.refine_residual:
         x = keras.layers.Add(dtype="float32", name="corrected")([ToLogits(name="opinion")(bar), x])
     return keras.Model(bar, _output(config, seed)(x), name=f"{track}_refiner")
-
-
-def training_view(refiner: keras.Model) -> keras.Model:
-    """Returns the model to train a refiner by: itself, or, of one "in notes", the same with its layers in one."""
-    layers = [layer for layer in refiner.layers if isinstance(layer, keras.layers.Dense)]
-    if not layers:
-        return refiner
-    bar = keras.Input(refiner.input.shape[1:], name="bar")
-    x = Perceptron(layers, name="perceptron")(bar)
-    names = {layer.name for layer in refiner.layers}
-    if "corrected" in names:
-        x = refiner.get_layer("corrected")([refiner.get_layer("opinion")(bar), x])
-    return keras.Model(bar, refiner.layers[-1](x), name=refiner.name)
 
 
 def _notes(config: Config, bar):

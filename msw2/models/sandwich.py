@@ -34,13 +34,13 @@ def part_seed(config: Config, name: str) -> int:
     return (config.seed * 1_000_003 + zlib.crc32(name.encode())) % 2**31
 
 
-def build_parts(config: Config, tracks=TRACK_NAMES, *, fused: bool | None = None) -> Parts:
+def build_parts(config: Config, tracks=TRACK_NAMES, *, portable: bool = False) -> Parts:
     """Builds the sub-models with fresh weights.
 
     Args:
         config: sizes and kinds.
         tracks: names of the tracks to build; stage 1 needs only its own. The MFG-VAE is built with all five.
-        fused: see `recurrent.LSTM`.
+        portable: see `kernels.lstm.LSTM`.
 
     Raises:
         ValueError: for a name that is not a track's.
@@ -48,14 +48,14 @@ def build_parts(config: Config, tracks=TRACK_NAMES, *, fused: bool | None = None
     builders = {}
     for track in tracks:
         track_index(track)
-        builders[f"{track}_encoder"] = lambda t=track: bvae.build_encoder(config, t, fused=fused)
-        builders[f"{track}_decoder"] = lambda t=track: bvae.build_decoder(config, t, fused=fused)
+        builders[f"{track}_encoder"] = lambda t=track: bvae.build_encoder(config, t, portable=portable)
+        builders[f"{track}_decoder"] = lambda t=track: bvae.build_decoder(config, t, portable=portable)
         builders[f"{track}_refiner"] = lambda t=track: refine.build_refiner(
             config, t, seed=part_seed(config, f"{t}_refiner")
         )
     if tuple(tracks) == TRACK_NAMES:
-        builders["mfg_encoder"] = lambda: mfg_vae.build_encoder(config, fused=fused)
-        builders["mfg_decoder"] = lambda: mfg_vae.build_decoder(config, fused=fused)
+        builders["mfg_encoder"] = lambda: mfg_vae.build_encoder(config, portable=portable)
+        builders["mfg_decoder"] = lambda: mfg_vae.build_decoder(config, portable=portable)
     models = {}
     for name, build in builders.items():
         keras.utils.set_random_seed(part_seed(config, name))  # Keras's initialisers draw from the global one

@@ -68,7 +68,7 @@ def serving_functions(run: Run) -> PhraseFunctions:
     policy = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("float32")
     try:
-        sandwich, prior = run.load_sandwich(fused=True)
+        sandwich, prior = run.load_sandwich()
     finally:
         keras.mixed_precision.set_dtype_policy(policy)
     return PhraseFunctions(sandwich, prior, chunk=1)

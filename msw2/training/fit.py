@@ -10,7 +10,6 @@ import keras
 import numpy as np
 
 from msw2.data.untuned import untuned
-from msw2.models.operations import fitting
 from msw2.system.files import replacing
 
 CHECKPOINT_EVERY = 15.0  # seconds between checkpoints, so that short epochs are not spent on writing
@@ -148,17 +147,16 @@ def fit(
     first = resume.restore(model)
     if first >= epochs:
         return
-    with fitting():
-        model.fit(
-            untuned(batches(first)),
-            initial_epoch=first,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            validation_data=None if validation is None else untuned(validation),
-            callbacks=[*callbacks, resume, Progress(label, epochs)],
-            shuffle=False,  # the dataset is; Keras warns otherwise
-            verbose=0,
-        )
+    model.fit(
+        untuned(batches(first)),
+        initial_epoch=first,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        validation_data=None if validation is None else untuned(validation),
+        callbacks=[*callbacks, resume, Progress(label, epochs)],
+        shuffle=False,  # the dataset is; Keras warns otherwise
+        verbose=0,
+    )
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

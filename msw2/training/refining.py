@@ -9,7 +9,7 @@ from msw2.data import pipeline
 from msw2.data.store import Store
 from msw2.models import bvae
 from msw2.models.layers import Sampling
-from msw2.models.refine import THRESHOLD, training_view
+from msw2.models.refine import THRESHOLD
 from msw2.models.sandwich import Parts, build_parts, part_seed
 from msw2.music.tracks import track_index
 from msw2.training.annealing import SlopeAnnealing
@@ -59,9 +59,8 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
             run, store, model, [track], units, stage=name, epochs=config.refine_epochs, callbacks=annealing
         )
     else:  # every epoch has the same units: what the BVAE makes of them is made once
-        model = training_view(refiner)
-        compile_refiner(model, parts, name)
-        resume = _fit_made(run, store, parts, units, refiner=model, track=track)
+        compile_refiner(refiner, parts, name)
+        resume = _fit_made(run, store, parts, units, track=track)
     run.save_weights(refiner, name)
     resume.finish()
     return True
@@ -70,7 +69,7 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
 def refine_view(parts: Parts, track: str) -> keras.Model:
     """Returns the model from a track's unit to what its refiner makes of what its BVAE makes of it."""
     made = made_view(parts, track)
-    refiner = training_view(parts.models[f"{track}_refiner"])
+    refiner = parts.models[f"{track}_refiner"]
     return keras.Model(made.input, refiner(made.output), name=f"{track}_refine")
 
 
@@ -119,11 +118,10 @@ def refine_accuracy() -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(right, name="accuracy")
 
 
-def _fit_made(
-    run: Run, store: Store, parts: Parts, train: pipeline.PackedUnits, *, refiner: keras.Model, track: str
-) -> Resume:
+def _fit_made(run: Run, store: Store, parts: Parts, train: pipeline.PackedUnits, *, track: str) -> Resume:
     """Fits a compiled refiner to units that the frozen BVAE decodes once, in memory."""
-    name, made = f"{track}_refiner", tf.function(made_view(parts, track))
+    name = f"{track}_refiner"
+    refiner, made = parts.models[name], tf.function(made_view(parts, track))
 
     def decode(units):
         batches = [(made(unit), unit) for unit, _ in pipeline.evaluation_batches(units, batch_size=256)]

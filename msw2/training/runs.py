@@ -167,13 +167,13 @@ class Run:
             except (OSError, ValueError, KeyError, UserWarning) as error:
                 raise RunError(f"{self.weights(name)} is damaged or of another model") from error
 
-    def load_sandwich(self, *, fused: bool | None = None) -> tuple[Sandwich, Prior]:
-        """Returns the whole trained model and its prior.
+    def load_sandwich(self) -> tuple[Sandwich, Prior]:
+        """Returns the whole trained model and its prior, computed as a server computes it.
 
         Raises:
             RunError: if a stage is missing.
         """
-        parts = build_parts(self.config, fused=fused)
+        parts = build_parts(self.config, portable=True)
         self.load_weights(parts, *parts.models)
         return Sandwich(parts), self._load_prior()
 
