@@ -47,7 +47,7 @@ help:
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
-.venv/installed: setup.cfg setup.py $(wildcard msw2/models/*.[ch])
+.venv/installed: setup.cfg setup.py $(wildcard msw2/kernels/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

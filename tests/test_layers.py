@@ -8,7 +8,7 @@ import pytest
 import msw2
 
 LAYERS = (
-    *("system", "music", "config", "data", "models", "training"),
+    *("system", "kernels", "music", "config", "data", "models", "training"),
     *("inference", "evaluation", "serving", "benchmarks", "cli"),
 )
 PACKAGE = pathlib.Path(msw2.__file__).parent
@@ -41,6 +41,8 @@ def faults(source, module):
         top, *rest = name.split(".")
         if top == "msw2" and rest and rest[0] in LAYERS and LAYERS.index(rest[0]) > LAYERS.index(layer):
             found.append(f"{layer} imports {name}, to its right")
+        if layer == "kernels" and top == "msw2" and rest[:1] != ["kernels"]:
+            found.append(f"kernels imports {name}, and is to be of use alone")
         if layer == "music" and top in {"tensorflow", "keras", "absl"}:
             found.append(f"music imports {name}")
         if layer != "cli" and name.startswith("absl.flags"):
@@ -79,6 +81,17 @@ def test_every_layer_is_looked_at():
             ["models imports absl.flags.FLAGS, which is for cli"],
         ),
         ("models/bvae.py", "from absl import flags", ["models imports absl.flags, which is for cli"]),
+        ("kernels/lstm.py", "from msw2.kernels import compiled\nimport keras", []),
+        (
+            "kernels/lstm.py",
+            "from msw2.system.cores import cores",
+            ["kernels imports msw2.system.cores.cores, and is to be of use alone"],
+        ),
+        (
+            "kernels/lstm.py",
+            "from msw2 import kernels, system",
+            ["kernels imports msw2.system, and is to be of use alone"],
+        ),
         ("utils.py", "import os", [f"utils is not one of the layers {', '.join(LAYERS)}"]),
     ],
 )

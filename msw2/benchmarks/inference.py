@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 import time
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from msw2.benchmarks.training import set_up
 from msw2.config import Config
 from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler
 from msw2.models.prior import Prior
-from msw2.models.sandwich import Parts, Sandwich, build_parts
+from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.serving.export import example_inputs, export_run
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run
@@ -23,8 +24,9 @@ POINTS = 1024  # phrases that the prior is fitted to
 def generate(job: dict):
     """Phrases made from nothing, by `Sampler`. A slice is so many chunks of them."""
     config = set_up(job)
-    parts = build_parts(config) if job["library"] == "ours" else stock.build_parts(config)
-    sampler = Sampler(Sandwich(parts), random_prior(config))
+    ours = job["library"] == "ours"
+    sandwich = build_sandwich(config, portable=True) if ours else stock.build_sandwich(config)
+    sampler = Sampler(sandwich, config, random_prior(config))
 
     def run(amount):
         return len(sampler.generate(amount * CHUNK, seed=0, temperature=1.0)), ()
@@ -39,10 +41,10 @@ def serve(job: dict):
     """
     tf.config.set_visible_devices([], "GPU")  # as `export` does
     config = set_up(job)
-    parts, prior = build_parts(config, fused=True), random_prior(config)
+    sandwich, prior = build_sandwich(config, portable=True), random_prior(config)
     with tempfile.TemporaryDirectory() as scratch:
-        loaded = tf.saved_model.load(str(export_run(_run(scratch, parts, prior))))
-    functions = PhraseFunctions(Sandwich(parts), prior, chunk=1)
+        loaded = tf.saved_model.load(str(export_run(_run(scratch, config, sandwich, prior))))
+    functions = PhraseFunctions(sandwich, config, prior, chunk=1)
     rows = example_inputs(functions, max(job["batches"]))
     inputs = {
         (name, batch): {key: tf.constant(array[:batch]) for key, array in arrays.items()}
@@ -68,10 +70,10 @@ def random_prior(config: Config) -> Prior:
     return fit_prior(config, np.random.default_rng(0).standard_normal(shape, np.float32))
 
 
-def _run(folder: str, parts: Parts, prior: Prior) -> Run:
+def _run(folder: str, config: Config, sandwich: keras.Model, prior: Prior) -> Run:
     """Returns a finished run of untrained weights."""
-    run = Run.create(pathlib.Path(folder) / "run", parts.config)
+    run = Run.create(pathlib.Path(folder) / "run", config)
     prior.save(run.prior)
-    for name, model in parts.models.items():
-        run.save_weights(model, name)
+    for name in PARTS:
+        run.save_weights(sandwich.get_layer(name), name)
     return run

@@ -9,13 +9,12 @@ import numpy as np
 from keras import ops
 
 from msw2.config import Config
+from msw2.kernels.lstm import GATES
 from msw2.models import losses, refine
 from msw2.models.mfg_vae import compared
-from msw2.models.recurrent import GATES
-from msw2.models.sandwich import Parts, part_seed
+from msw2.models.sandwich import assemble, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.training.optimizers import build_optimizer
-from msw2.training.refining import refine_accuracy, refine_loss
 
 
 class Latent(keras.layers.Layer):
@@ -105,8 +104,8 @@ def build_mfg_decoder(config: Config) -> keras.Model:
     return keras.Model(latent, band, name="mfg_decoder")
 
 
-def build_parts(config: Config) -> Parts:
-    """Returns all parts under the names of `msw2.models.sandwich`, of stock layers, for `Sandwich`."""
+def build_sandwich(config: Config) -> keras.Model:
+    """Returns `msw2.models.sandwich.build_sandwich` of stock layers."""
     models = {}
     for track in TRACK_NAMES:
         models[f"{track}_encoder"] = build_encoder(config, f"{track}_encoder")
@@ -114,9 +113,8 @@ def build_parts(config: Config) -> Parts:
         models[f"{track}_refiner"] = refine.build_refiner(
             config, track, seed=part_seed(config, f"{track}_refiner")
         )
-    return Parts(
-        config, models | {"mfg_encoder": build_mfg_encoder(config), "mfg_decoder": build_mfg_decoder(config)}
-    )
+    whole = {"mfg_encoder": build_mfg_encoder(config), "mfg_decoder": build_mfg_decoder(config)}
+    return assemble(config, models | whole)
 
 
 def bvae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Model:
@@ -143,8 +141,8 @@ def refiner(config: Config, encoder: keras.Model, decoder: keras.Model, network:
     model = keras.Model(encoder.input, network(signed))
     model.compile(
         optimizer=keras.optimizers.Adam(),
-        loss=refine_loss(config.refine_weight, config.refine_output),
-        metrics=[refine_accuracy()],
+        loss=losses.refine_loss(config.refine_weight, config.refine_output),
+        metrics=[losses.refine_accuracy()],
         jit_compile=False,
     )
     return model

@@ -1,12 +1,12 @@
 """What a worker does in TensorFlow to measure training: ours, and the same networks of stock Keras.
 
 A task maps a job to a slice function, see `worker`. Jobs have: `preset` and `overrides` (the config), `library`
-(`ours` or `stock`), `threads` (0: TensorFlow's default); `products` of bfloat16 for one of float32 in our LSTMs, where
-the CPU makes them (3, which is near enough, unless the job says otherwise). Both libraries train by `fit`, on the same
-datasets, without tf.data's tuner: a slice would wait for it at its end.
+(`ours` or `stock`), `threads` (0: TensorFlow's default), `policy` (precision, else `float32`). Both libraries train by
+`fit`, on the same datasets, without tf.data's tuner: a slice would wait for it at its end.
 """
 
 import contextlib
+import dataclasses
 import functools
 import subprocess
 import threading
@@ -20,14 +20,10 @@ from msw2.benchmarks import stock, synthetic
 from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.untuned import untuned
-from msw2.models import mfg_vae, native
-from msw2.models.sandwich import Parts, build_parts, fusion_vae, track_vae
+from msw2.models.sandwich import build_sandwich
 from msw2.music.tracks import TRACKS, track_index
-from msw2.system.memory import keep_freed
-from msw2.training.optimizers import build_optimizer
-from msw2.training.refining import compile_refiner, refine_view
-from msw2.training.runs import stage1_parts
-from msw2.training.stages import compile_stage
+from msw2.training.device import set_up_device
+from msw2.training.stages import set_stage
 
 EPOCHS = 1_000_000  # of datasets: more than any slice takes
 STEPS = 100_000  # of schedules
@@ -41,14 +37,15 @@ def set_up(job: dict) -> Config:
 
     What msw2's commands do to a process beyond that, they do for ours alone.
     """
+    policy = job.get("policy", "float32")
     if job.get("library") == "ours":
-        keep_freed()
-        native.use_tiles(job.get("products", 3))
-    if job["threads"]:
-        tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
-        tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
-    keras.mixed_precision.set_dtype_policy(job.get("policy", "float32"))
-    return synthetic.config_of(job)
+        set_up_device(job["threads"])
+    else:
+        if job["threads"]:
+            tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+            tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
+        keras.config.set_dtype_policy(policy)
+    return dataclasses.replace(synthetic.config_of(job), precision=policy)
 
 
 def stage1(job: dict):
@@ -58,9 +55,7 @@ def stage1(job: dict):
     """
     config, track = set_up(job), job["track"]
     if job["library"] == "ours":
-        parts = build_parts(config, [track])
-        model = track_vae(parts, track)
-        compile_stage(model, build_optimizer(config, STEPS), parts, stage1_parts(track))
+        model = set_stage(build_sandwich(config), "stage1", config, track=track, steps=STEPS)
     else:
         model = stock.bvae(config, stock.build_encoder(config), stock.build_decoder(config))
     batches = functools.cache(functools.partial(_bar_batches, config, track))
@@ -132,19 +127,12 @@ def product(job: dict):
 
 def our_refiner(config: Config, track: str) -> keras.Model:
     """Returns the compiled model that `train_refiner` trains, with fresh weights."""
-    parts = build_parts(config, [track])
-    model = refine_view(parts, track)
-    compile_refiner(model, parts, f"{track}_refiner")
-    return model
+    return set_stage(build_sandwich(config), "refine", config, track=track)
 
 
 def our_mfg_vae(config: Config) -> keras.Model:
     """Returns the compiled model that `train_fusion` trains, with fresh weights."""
-    models = {"mfg_encoder": mfg_vae.build_encoder(config), "mfg_decoder": mfg_vae.build_decoder(config)}
-    parts = Parts(config, models)
-    model = fusion_vae(parts)
-    compile_stage(model, build_optimizer(config, STEPS), parts, tuple(models))
-    return model
+    return set_stage(build_sandwich(config), "stage2", config, steps=STEPS)
 
 
 def uses_cudnn(function, *inputs) -> bool:
@@ -157,14 +145,14 @@ def uses_cudnn(function, *inputs) -> bool:
 def cudnn(job: dict):
     """Whether ours takes cuDNN in training: the samples of a slice are 1.0 or 0.0."""
     config = set_up(job)
-    encoder = build_parts(config, [job["track"]]).models[f"{job['track']}_encoder"]
+    encoder = build_sandwich(config).get_layer(f"{job['track']}_encoder")
     bars = tf.zeros([config.batch_size, config.unit_steps, config.pitches])
     found = float(uses_cudnn(functools.partial(encoder, training=True), bars))
     return lambda amount: (amount, (found,))
 
 
 def _stock_refiner(config: Config, track: str) -> keras.Model:
-    network = build_parts(config, [track]).models[f"{track}_refiner"]
+    network = build_sandwich(config).get_layer(f"{track}_refiner")
     return stock.refiner(config, stock.build_encoder(config), stock.build_decoder(config), network)
 
 

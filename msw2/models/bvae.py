@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from msw2.config import Config
+from msw2.kernels.lstm import LSTM
 from msw2.models import losses, vrae
 from msw2.models.layers import Sampling
-from msw2.models.recurrent import LSTM, PianorollLSTM
 
 
 def build_encoder(config: Config, track: str, *, portable: bool = False) -> keras.Model:
@@ -21,7 +21,7 @@ def build_encoder(config: Config, track: str, *, portable: bool = False) -> kera
         states=config.encoder_states,
         portable=portable,
         name=f"{track}_encoder",
-        recurrence=PianorollLSTM,
+        background=-1.0,  # silence: some 2 % of the cells sound
     )
 
 

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from msw2.config import Config
+from msw2.kernels.lstm import LSTM
 from msw2.models import fusion_mlp, losses, vrae
 from msw2.models.layers import Sampling, Standardise
-from msw2.models.recurrent import LSTM
 from msw2.music.tracks import TRACKS
 
 

@@ -3,10 +3,9 @@
 import keras
 
 from msw2.config import Config
+from msw2.kernels.lstm import GATES
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.layers import ToLogits
-from msw2.models.perceptron import Perceptron
-from msw2.models.recurrent import GATES
 from msw2.models.residual import EPSILON, MOMENTUM, ResidualUnit
 
 HIDDEN = (512, 512, 256, 256)  # released
@@ -41,19 +40,6 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
     if config.refine_residual:
         x = keras.layers.Add(dtype="float32", name="corrected")([ToLogits(name="opinion")(bar), x])
     return keras.Model(bar, _output(config, seed)(x), name=f"{track}_refiner")
-
-
-def training_view(refiner: keras.Model) -> keras.Model:
-    """Returns the model to train a refiner by: itself, or, of one "in notes", the same with its layers in one."""
-    layers = [layer for layer in refiner.layers if isinstance(layer, keras.layers.Dense)]
-    if not layers:
-        return refiner
-    bar = keras.Input(refiner.input.shape[1:], name="bar")
-    x = Perceptron(layers, name="perceptron")(bar)
-    names = {layer.name for layer in refiner.layers}
-    if "corrected" in names:
-        x = refiner.get_layer("corrected")([refiner.get_layer("opinion")(bar), x])
-    return keras.Model(bar, refiner.layers[-1](x), name=refiner.name)
 
 
 def _notes(config: Config, bar):
@@ -93,6 +79,7 @@ def _output(config: Config, seed: int) -> keras.layers.Layer:
     return keras.layers.Activation(activation, dtype="float32", name="probability")
 
 
+@keras.saving.register_keras_serializable("msw2")
 def _released(x):
     """The released output "in bars": at least 0.5."""
     return GATES["hard_sigmoid"](keras.ops.relu(x))

@@ -35,7 +35,7 @@ def build_sandwich(config: Config, *, portable: bool = False) -> keras.Model:
         `latent`, the MFG-VAE's means [phrase, unit, latent].
     """
     with building_in(config.precision):
-        return _assemble(config, _parts(config, portable))
+        return assemble(config, _parts(config, portable))
 
 
 def part_seed(config: Config, name: str) -> int:
@@ -66,8 +66,13 @@ def _parts(config: Config, portable: bool) -> dict[str, keras.Model]:
     return parts
 
 
-def _assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
-    """Puts the parts together: up through the encoders, and down again."""
+def assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
+    """Puts parts together: up through the encoders, and down again. `build_sandwich` says what is returned.
+
+    Args:
+        config: kinds and sizes.
+        parts: a model for each name of PARTS.
+    """
     pianoroll = keras.Input((*config.grid.phrase_shape, len(TRACKS)), dtype="bool", name="pianoroll")
     units = ToUnits(config.unit_steps, name="units")(pianoroll)
     moments = [

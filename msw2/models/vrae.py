@@ -4,10 +4,11 @@ A BVAE runs it over the steps of a unit, the MFG-VAE over the tracks of a band (
 """
 
 import keras
+import numpy as np
 from keras import ops
 
+from msw2.kernels.lstm import LSTM
 from msw2.models import losses
-from msw2.models.recurrent import LSTM, RepeatedLSTM
 
 
 def build_encoder(
@@ -20,7 +21,7 @@ def build_encoder(
     states: str,
     portable: bool,
     name: str,
-    recurrence: type[LSTM] = LSTM,
+    background: float | None = None,
 ) -> keras.Model:
     """LSTM, its last state or all of them, two Dense layers: [batch, step, feature] to [batch, 2 x latent].
 
@@ -29,15 +30,21 @@ def build_encoder(
         sequences: what the LSTM reads: `inputs`, or what has been computed from them.
         hidden: units of the LSTM.
         latent: size of `mean` and of `s`.
-        gates: see `recurrent.LSTM`.
+        gates: see `kernels.lstm.LSTM`.
         states: `last`, or `all` of them side by side.
-        portable: see `kernels.LSTM`.
+        portable: see `kernels.lstm.LSTM`.
         name: of the model.
-        recurrence: kind of the LSTM.
+        background: the value that most features of `sequences` have; None if there is no such value.
     """
-    state = recurrence(hidden, gates=gates, portable=portable, return_sequences=states == "all", name="lstm")(
-        sequences
+    lstm = LSTM(
+        hidden,
+        gates=gates,
+        portable=portable,
+        background=background,
+        return_sequences=states == "all",
+        name="lstm",
     )
+    state = lstm(sequences)
     if states == "all":
         state = keras.layers.Flatten(name="states")(state)
     return keras.Model(inputs, moments(state, latent), name=name)
@@ -60,20 +67,36 @@ def decode_states(
         latent: keras tensor.
         steps: steps to decode.
         hidden: units of the LSTM.
-        gates: see `recurrent.LSTM`.
-        beat_resolution: where the decoder is told the position in the sequence: steps a beat; else None.
-        portable: see `kernels.LSTM`.
+        gates: see `kernels.lstm.LSTM`.
+        beat_resolution: steps a beat, for a decoder that reads its position in the sequence; else None.
+        portable: see `kernels.lstm.LSTM`.
     """
-    decoder = RepeatedLSTM(
+    decoder = LSTM(
         hidden,
-        steps=steps,
-        beat_resolution=beat_resolution,
+        repeat=steps,
+        step_features=beat_position(steps, beat_resolution) if beat_resolution else None,
         gates=gates,
         portable=portable,
         return_sequences=True,
         name="lstm",
     )
     return decoder(latent)
+
+
+def beat_position(steps: int, beat_resolution: int) -> np.ndarray:
+    """Returns where each step stands: one-hot the step within its beat, then one-hot the beat.
+
+    Args:
+        steps: number of steps.
+        beat_resolution: steps a beat.
+
+    Returns:
+        float32 [step, beat_resolution + beats].
+    """
+    step = np.arange(steps)
+    in_beat = np.eye(beat_resolution, dtype="float32")[step % beat_resolution]
+    beat = np.eye(-(-steps // beat_resolution), dtype="float32")[step // beat_resolution]
+    return np.concatenate([in_beat, beat], axis=-1)
 
 
 class VRAE(keras.Model):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from msw2.models.recurrent import multiplies_bfloat16
+from msw2.kernels.compiled import has_bfloat16
 from msw2.system.memory import keep_freed
 
 # Tensor cores for bfloat16 came with compute capability 8 (Ampere).
@@ -42,6 +42,6 @@ def resolved_precision(precision: str) -> str:
         return precision
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
-        return "mixed_bfloat16" if multiplies_bfloat16() else "float32"
+        return "mixed_bfloat16" if has_bfloat16() else "float32"
     capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
     return "mixed_bfloat16" if capability[0] >= BFLOAT16_SINCE else "mixed_float16"

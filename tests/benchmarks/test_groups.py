@@ -75,11 +75,11 @@ def test_stage_1_is_compared_at_both_sizes_with_the_goals_for_five_tracks(settin
 
 @pytest.mark.parametrize("there", [False, True])
 def test_training_in_bfloat16_is_measured_beside_float32_where_it_is_to_be_had(setting, monkeypatch, there):
-    monkeypatch.setattr(groups.native, "has_tiles", lambda products: there and products == 1)
+    monkeypatch.setattr(groups, "has_bfloat16", lambda: there)
     small, *_ = compared("stage1", setting)
-    jobs = {each.name: [job.get("products", 3) for job in each.jobs] for each in small.contenders}
-    assert jobs["ours, side by side"] == [3, 3]
-    assert jobs.get("ours, side by side, bfloat16") == ([1, 1] if there else None)
+    jobs = {each.name: [job.get("policy") for job in each.jobs] for each in small.contenders}
+    assert jobs["ours, side by side"] == [None, None]
+    assert jobs.get("ours, side by side, bfloat16") == (["mixed_bfloat16"] * 2 if there else None)
     titles = [ratio.title for ratio in small.ratios if "bfloat16" in ratio.title]
     assert len(titles) == (2 if there else 0)
 

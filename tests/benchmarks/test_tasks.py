@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +11,7 @@ from msw2.benchmarks import inference, songs, stock, synthetic, training
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
 from msw2.data.midi_folder import midi_folder
-from msw2.models.recurrent import LSTM
+from msw2.kernels.lstm import LSTM
 from msw2.music.tracks import TRACK_NAMES
 
 SMALL = {"steps": 4, "beat_resolution": 1, "pitches": 5, "bvae_hidden": 6, "bvae_latent": 3}
@@ -45,14 +46,14 @@ def test_a_jobs_config():
     assert config == dataclasses.replace(PAPER, bvae_hidden=256)
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected"), [({}, [3]), ({"products": 1}, [1]), ({"library": "stock"}, [])]
-)
-def test_how_our_products_are_made_is_the_jobs(monkeypatch, fields, expected):
-    asked = []
-    monkeypatch.setattr(training.native, "use_tiles", asked.append)
-    training.set_up(JOB | {"library": "ours"} | fields)
-    assert asked == expected
+@pytest.mark.parametrize("policy", [None, "mixed_bfloat16"])
+def test_the_precision_is_the_jobs(policy):
+    before = keras.mixed_precision.dtype_policy()
+    try:
+        training.set_up(JOB | ({"policy": policy} if policy else {}))
+        assert keras.mixed_precision.dtype_policy().name == (policy or "float32")
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
 
 
 @pytest.mark.parametrize("library", ["ours", "stock"])

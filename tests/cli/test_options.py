@@ -11,7 +11,6 @@ from msw2.cli import options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
 from msw2.data.store import StoreError
-from msw2.models import native
 from msw2.system import children
 from msw2.training.runs import Run, RunError
 
@@ -196,10 +195,8 @@ def test_precision_is_what_the_device_does_well(parse, monkeypatch, gpu, precisi
     try:
         options.set_up_device()
         assert keras.mixed_precision.dtype_policy().name == policy
-        assert native.tiles_in_use() in {0, 1 if precision == "auto" else 3}
     finally:
         keras.mixed_precision.set_dtype_policy(before)
-        native.use_tiles(3)
 
 
 class Process:

@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from msw2.config import PAPER, RELEASED, TUNED
+from msw2.config import PAPER, RELEASED, SMOKE, TUNED
+from msw2.kernels import compiled
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
+from msw2.models.vrae import beat_position
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,46 @@ def test_the_loss_of_a_phrase_is_summed_over_its_cells():
     made = vae(units)
     expected = np.log1p(np.exp(-units * np.asarray(made["output"], np.float64))).sum() / 2
     assert float(vae.compute_loss(units, units, made)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_position_of_a_step_is_its_place_in_the_beat_and_its_beat():
+    # 7 steps of 3 a beat: place in the beat (3) | beat (3), of which the last is cut short.
+    expected = [
+        [1, 0, 0, 1, 0, 0],
+        [0, 1, 0, 1, 0, 0],
+        [0, 0, 1, 1, 0, 0],
+        [1, 0, 0, 0, 1, 0],
+        [0, 1, 0, 0, 1, 0],
+        [0, 0, 1, 0, 1, 0],
+        [1, 0, 0, 0, 0, 1],
+    ]
+    found = beat_position(7, 3)
+    assert found.dtype == np.float32
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("position", [True, False])
+def test_the_lstms_of_a_bvae_know_silence_and_the_position(position):
+    config = dataclasses.replace(
+        SMOKE, bars=1, steps=8, beat_resolution=2, pitches=12, position=position, encoder_states="all"
+    )
+    models = build_parts(config, ["bass"]).models
+    encoder, decoder = (models[f"bass_{kind}"].get_layer("lstm") for kind in ("encoder", "decoder"))
+    assert (encoder.background, encoder.repeat, encoder.return_sequences) == (-1.0, None, True)
+    assert (decoder.background, decoder.repeat, decoder.return_sequences) == (None, 8, True)
+    if position:
+        assert np.array_equal(decoder.step_features, beat_position(8, 2))
+    else:
+        assert decoder.step_features is None
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_a_portable_model_has_no_call_of_python(portable):
+    if not compiled.library():
+        pytest.skip("nothing is compiled")
+    config = dataclasses.replace(SMOKE, bars=1, steps=8, beat_resolution=2, pitches=12)
+    models = build_parts(config, portable=portable).models
+    recurrent = [layer for model in models.values() for layer in model.layers if layer.name == "lstm"]
+    assert len(recurrent) == 12
+    assert {layer.portable for layer in recurrent} == {portable}
+    assert {layer.implementation(False) for layer in recurrent} == {"block" if portable else "compiled"}

@@ -3,13 +3,10 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from msw2.config import SMOKE
-from msw2.models import native
 from msw2.models.layers import ToLogits
-from msw2.models.perceptron import Perceptron
-from msw2.models.refine import build_refiner, training_view
+from msw2.models.refine import build_refiner
 
 CONFIG = dataclasses.replace(SMOKE, steps=8, beat_resolution=2, pitches=5, refine_residual=True)
 
@@ -50,45 +47,6 @@ def test_each_step_is_refined_by_itself(residual):
     difference = np.abs(np.asarray(refiner(signed)) - np.asarray(refiner(changed))).max(axis=-1)[0]
     assert difference[3] > 1e-3
     assert np.delete(difference, 3).max() < 1e-6
-
-
-def gradients(model, refiner, signed, upstream):
-    """What a model makes, and the gradients of its product with `upstream` by the weights of the refiner."""
-    with tf.GradientTape() as tape:
-        made = model(signed, training=True)
-        total = tf.reduce_sum(made * upstream)
-    return made, tape.gradient(total, [weight.value for weight in refiner.trainable_weights])
-
-
-@pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.usefixtures("tiles")
-def test_a_refiner_is_trained_in_one_piece_and_is_the_same(residual):
-    refiner = varied("notes", "sigmoid", residual)
-    view = training_view(refiner)
-    assert [id(each) for each in view.trainable_weights] == [id(each) for each in refiner.trainable_weights]
-    signed = random_signed()
-    upstream = np.random.default_rng(5).normal(1, 1, signed.shape).astype(np.float32)
-    (made, found), (wanted, expected) = (
-        gradients(model, refiner, signed, upstream) for model in (view, refiner)
-    )
-    assert 0 < np.abs(made - wanted).max() < 0.01  # of bfloat16, and hence not by the layers one by one
-    for ours, theirs in zip(found, expected, strict=True):
-        assert np.linalg.norm(ours - theirs) <= 0.15 * np.linalg.norm(theirs)  # just positive or just not
-    assert np.array_equal(view(signed), refiner(signed))  # not so in inference
-
-
-@pytest.mark.usefixtures("tiles")
-def test_three_products_for_one_or_half_precision_leave_a_perceptron_to_keras():
-    refiner, signed = varied("notes", "sigmoid"), random_signed()
-    native.use_tiles(3)
-    np.testing.assert_allclose(training_view(refiner)(signed, training=True), refiner(signed), atol=1e-6)
-    native.use_tiles(1)
-    assert not Perceptron(refiner.layers[1:-1], dtype="mixed_bfloat16")._is_fast()
-
-
-def test_a_refiner_in_bars_is_trained_as_it_is():
-    refiner = varied("bars", "sigmoid")
-    assert training_view(refiner) is refiner
 
 
 NETWORKS = ("notes", "bars")

@@ -60,10 +60,10 @@ INLINE vec slope(vec g, int hard) {
 /* projected, gates: [steps][batch][4 x units], or projected [batch][4 x units] if each step has the same; kernel: [units]
  * [4 x units]; cells, hidden: [steps + 1][batch][units], of which the first are set to zero. All of it only for some
  * rows of the batch, from first on. */
-int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard, int same) {
+EXPORT int forward(const float *projected, const float *kernel, float *gates, float *cells, float *hidden, int first, int rows, int batch, int steps, int units, int hard, int same, int bfloat16) {
     int width = 4 * units;
     factor packed;
-    if (factor_pack(&packed, kernel, units, width, 0, rows)) return 1;
+    if (factor_pack(&packed, kernel, units, width, 0, rows, bfloat16)) return 1;
     size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
     projected += 4 * skipped; gates += 4 * skipped; cells += skipped; hidden += skipped;
     memset(cells, 0, sizeof(float) * own);
@@ -105,11 +105,11 @@ INLINE void cell_backward(float *dg, const float *g, const float *before, const 
     STORE(dc + j, e * f);
 }
 /* d_states: [steps][batch][units]; kernel, gates, cells as forward left them; d_projected like gates. */
-int backward(const float *d_states, const float *kernel, const float *gates, const float *cells, float *d_projected, int first, int rows, int batch, int steps, int units, int hard) {
+EXPORT int backward(const float *d_states, const float *kernel, const float *gates, const float *cells, float *d_projected, int first, int rows, int batch, int steps, int units, int hard, int bfloat16) {
     int width = 4 * units;
     size_t state = (size_t)batch * units, skipped = (size_t)first * units, own = (size_t)rows * units;
     factor packed;
-    if (factor_pack(&packed, kernel, width, units, 1, rows)) return 1;
+    if (factor_pack(&packed, kernel, width, units, 1, rows, bfloat16)) return 1;
     float *d_hidden = calloc(own, sizeof(float)), *d_cell = calloc(own, sizeof(float));
     int failed = !d_hidden || !d_cell;
     d_states += skipped; gates += 4 * skipped; cells += skipped; d_projected += 4 * skipped;
@@ -138,47 +138,47 @@ int backward(const float *d_states, const float *kernel, const float *gates, con
     return failed;
 }
 
-/* Which of a row's features are not -1, and by how much; returns how many. */
-static int sounding(const float *x, int features, int *which, float *above) {
+/* Finds the features of a row that are not the background, and how far above it each is. Returns how many. */
+static int find_others(const float *x, float background, int features, int *which, float *above) {
     int count = 0;
     for (int p = 0; p < features; p++)
-        if (x[p] != -1.0f) { which[count] = p; above[count++] = x[p] + 1.0f; }
+        if (x[p] != background) { which[count] = p; above[count++] = x[p] - background; }
     return count;
 }
 /* to [width] += factor x from. */
 static void add(float *to, float factor, const float *from, int width) {
     for (int j = 0; j < width; j++) to[j] += factor * from[j];
 }
-/* projected [rows][width] = x [rows][features] x kernel + bias, exact for any x, fast where nearly all of it is -1: to
- * what a silent row gives, only the rest is added. */
-int project(const float *x, const float *kernel, const float *bias, float *projected, int rows, int features, int width) {
-    float *silent = malloc(sizeof(float) * width), *above = malloc(sizeof(float) * features);
-    int *which = malloc(sizeof(int) * features), failed = !silent || !above || !which;
+/* projected [rows][width] = x [rows][features] x kernel + bias. Right for any x, fast where most of x is the background:
+ * what a row of nothing else gives is computed once, and only the rest is added. */
+EXPORT int project(const float *x, const float *kernel, const float *bias, float *projected, float background, int rows, int features, int width) {
+    float *empty = malloc(sizeof(float) * width), *above = malloc(sizeof(float) * features);
+    int *which = malloc(sizeof(int) * features), failed = !empty || !above || !which;
     if (!failed) {
-        memcpy(silent, bias, sizeof(float) * width);
-        for (int p = 0; p < features; p++) add(silent, -1.0f, kernel + (size_t)p * width, width);
+        memcpy(empty, bias, sizeof(float) * width);
+        for (int p = 0; p < features; p++) add(empty, background, kernel + (size_t)p * width, width);
         for (int r = 0; r < rows; r++, x += features, projected += width) {
-            int count = sounding(x, features, which, above);
-            memcpy(projected, silent, sizeof(float) * width);
+            int count = find_others(x, background, features, which, above);
+            memcpy(projected, empty, sizeof(float) * width);
             for (int q = 0; q < count; q++) add(projected, above[q], kernel + (size_t)which[q] * width, width);
         }
     }
-    free(silent); free(above); free(which);
+    free(empty); free(above); free(which);
     return failed;
 }
 /* The gradient of the same by kernel and bias. */
-int project_backward(const float *x, const float *d_projected, float *d_kernel, float *d_bias, int rows, int features, int width) {
+EXPORT int project_backward(const float *x, const float *d_projected, float *d_kernel, float *d_bias, float background, int rows, int features, int width) {
     float *above = malloc(sizeof(float) * features);
     int *which = malloc(sizeof(int) * features), failed = !above || !which;
     if (!failed) {
         memset(d_kernel, 0, sizeof(float) * features * width);
         memset(d_bias, 0, sizeof(float) * width);
         for (int r = 0; r < rows; r++, x += features, d_projected += width) {
-            int count = sounding(x, features, which, above);
+            int count = find_others(x, background, features, which, above);
             add(d_bias, 1.0f, d_projected, width);
             for (int q = 0; q < count; q++) add(d_kernel + (size_t)which[q] * width, above[q], d_projected, width);
         }
-        for (int p = 0; p < features; p++) add(d_kernel + (size_t)p * width, -1.0f, d_bias, width);
+        for (int p = 0; p < features; p++) add(d_kernel + (size_t)p * width, background, d_bias, width);
     }
     free(above); free(which);
     return failed;

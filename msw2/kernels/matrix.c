@@ -9,9 +9,7 @@
 #define PANEL (2 * WIDTH)
 #define BLOCK 64
 
-static int in_use; /* products of bfloat16 for one of float32: 0, 1 or 3 */
-
-/* ---- By vectors ---- */
+/* ---- In float32 ---- */
 
 /* Packs b to [panel][k][PANEL]; the last panel is filled up with zeros. */
 static void pack_panels(const float *b, int k, int n, int transposed, float *out) {
@@ -71,53 +69,52 @@ static void multiply_panels(const factor *f, const float *a, const float *add, f
     }
 }
 
-/* ---- By tiles ---- */
+/* ---- In bfloat16 ---- */
 
 #ifdef HAS_TILES
+EXPORT int has_bfloat16(void) { return 1; }
 static void multiply_tiles(const factor *f, const float *a, int stride, int transposed, const float *add, float *c, int m) {
-    pack_tiles(a, stride, f->k, m, !transposed, 1, f->parts, f->rows);
-    multiply_packed(packed_left(f->rows, CEIL(f->k, DEPTH), f->parts), f->packed, add, c, m, f->k, f->n, f->parts);
+    pack_tiles(a, stride, f->k, m, !transposed, 1, f->rows);
+    multiply_packed(f->rows, f->packed, add, c, m, f->k, f->n);
 }
-#else
-static int request_tiles(int products) { return 0; }
-static size_t tiles_size(int k, int n, int parts) { return 0; }
-static void pack_tiles(const float *x, int stride, int k, int n, int transposed, int left, int parts, uint16_t *out) {}
-static void multiply_tiles(const factor *f, const float *a, int stride, int transposed, const float *add, float *c, int m) {}
-#endif
-
-/* ---- Either ---- */
-
-/* Whether so many products of bfloat16 for one of float32 are to be had. */
-int has_tiles(int products) { return products && request_tiles(products); }
-/* Of how many products of bfloat16, in tiles, those of float32 are made that are packed from now on: 1 or 3, or 0 for
- * none. Returns how many it will be: none where the CPU does not multiply so. */
-int use_tiles(int products) { return in_use = has_tiles(products) ? products : 0; }
-int tiles_in_use(void) { return in_use; }
-
-int factor_pack(factor *f, const float *b, int k, int n, int transposed, int rows) {
-    int parts = in_use == 3 ? 2 : in_use;
-    size_t size = sizeof(float) * PANEL * k * ((n + PANEL - 1) / PANEL);
-    *f = (factor){.k = k, .n = n, .parts = parts};
-    f->packed = aligned_alloc(64, 64 + (parts ? tiles_size(k, n, parts) : size)); /* never nothing */
-    if (parts) f->rows = aligned_alloc(64, 64 + tiles_size(k, rows, parts));
-    if (!f->packed || (parts && !f->rows)) { factor_free(f); return 1; }
-    if (parts) pack_tiles(b, transposed ? k : n, k, n, transposed, 0, parts, f->packed);
-    else pack_panels(b, k, n, transposed, f->packed);
-    return 0;
-}
-void factor_free(factor *f) { free(f->packed); free(f->rows); }
-void factor_multiply(const factor *f, const float *a, const float *add, float *c, int m) {
-    if (f->parts) multiply_tiles(f, a, f->k, 0, add, c, m);
-    else multiply_panels(f, a, add, c, m);
-}
-/* c [m][n] = a [m][k] x b [k][n], in tiles; stored are a and b, or their transposes. Only some rows of c, from first on:
- * threads may share them. Returns 0, or 1 if there was no memory. */
-int product(const float *a, const float *b, float *c, int first, int rows, int m, int k, int n, int a_transposed, int b_transposed) {
+/* c [m][n] = a [m][k] x b [k][n] in bfloat16. Stored are a and b, or their transposes. It makes only some rows of c, from
+ * first on: threads may share them. Returns 0, or 1 if there was no memory. */
+EXPORT int product(const float *a, const float *b, float *c, int first, int rows, int m, int k, int n, int a_transposed, int b_transposed) {
     factor packed;
-    if (factor_pack(&packed, b, k, n, b_transposed, rows)) return 1;
+    if (factor_pack(&packed, b, k, n, b_transposed, rows, 1)) return 1;
     c += (size_t)first * n;
     if (a_transposed) multiply_tiles(&packed, a + first, m, 1, 0, c, rows);
     else multiply_tiles(&packed, a + (size_t)first * k, k, 0, 0, c, rows);
     factor_free(&packed);
     return 0;
+}
+#else
+EXPORT int has_bfloat16(void) { return 0; }
+#endif
+
+/* ---- Either ---- */
+
+int factor_pack(factor *f, const float *b, int k, int n, int transposed, int rows, int bfloat16) {
+    size_t size = sizeof(float) * PANEL * k * ((n + PANEL - 1) / PANEL), room = 0;
+#ifdef HAS_TILES
+    if (bfloat16) size = tiles_size(k, n), room = 64 + tiles_size(k, rows); /* never nothing */
+#else
+    (void)rows, (void)bfloat16;
+#endif
+    *f = (factor){.k = k, .n = n};
+    f->packed = aligned_alloc(64, 64 + (size + 63) / 64 * 64); /* never nothing */
+    if (room) f->rows = aligned_alloc(64, room);
+    if (!f->packed || (room && !f->rows)) { factor_free(f); return 1; }
+#ifdef HAS_TILES
+    if (room) { pack_tiles(b, transposed ? k : n, k, n, transposed, 0, f->packed); return 0; }
+#endif
+    pack_panels(b, k, n, transposed, f->packed);
+    return 0;
+}
+void factor_free(factor *f) { free(f->packed); free(f->rows); }
+void factor_multiply(const factor *f, const float *a, const float *add, float *c, int m) {
+#ifdef HAS_TILES
+    if (f->rows) { multiply_tiles(f, a, f->k, 0, add, c, m); return; }
+#endif
+    multiply_panels(f, a, add, c, m);
 }
