@@ -132,13 +132,15 @@ def data(setting: Setting) -> Iterator[Comparison]:
         yield Comparison("data", "Freedoom", notes=(f"make data is not measured: {error}",))
         return
     job = {"freedoom": str(setting.freedoom)}
-    build = Contender("make data", (job | {"task": "msw2.benchmarks.songs:build"},), "songs", amount=1)
+    build = Contender("make data", (job | {"task": "msw2.benchmarks.song_tasks:build"},), "songs", amount=1)
     if not setting.machine.has("pretty_midi"):
         note = "pretty_midi is not installed: no ratio to it"
         yield Comparison("data", "Freedoom", (build,), notes=(note,))
         return
     parser = "pretty_midi, parsing alone"
-    parse = Contender(parser, (job | {"task": "msw2.benchmarks.songs:parse"},), "songs", amount=len(songs))
+    parse = Contender(
+        parser, (job | {"task": "msw2.benchmarks.song_tasks:parse"},), "songs", amount=len(songs)
+    )
     ratio = Ratio("make data / pretty_midi parsing alone", "make data", parser)
     yield Comparison("data", "Freedoom", (build, parse), (ratio,))
 

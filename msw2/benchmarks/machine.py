@@ -72,6 +72,16 @@ class Machine:
         """Returns whether a package that is not needed is there, by its name in `versions`."""
         return self.versions[name] != NOT_INSTALLED
 
+    def described(self) -> str:
+        """Returns it in one line, without its load, for what is kept with a run."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        parts = [
+            f"{self.cores} core{'s' * (self.cores != 1)} of {self.cpu}",
+            f"{self.memory / 2**30:.0f} GiB",
+            *self.gpus,
+        ]
+        return f"{', '.join(parts)}; {versions}"
+
     def lines(self) -> list[str]:
         """Returns what to print."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())

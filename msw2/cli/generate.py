@@ -8,8 +8,8 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import launch
-from msw2.cli.songs import write_files
 from msw2.inference.sampling import Sampler, SilenceError
+from msw2.inference.song_files import write_files
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
 

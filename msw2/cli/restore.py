@@ -11,9 +11,9 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
-from msw2.cli.songs import write_files
 from msw2.data.store import SPLITS, StoredSong
 from msw2.inference.sampling import Sampler
+from msw2.inference.song_files import write_files
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
 from msw2.training.runs import Run

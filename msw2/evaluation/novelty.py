@@ -10,14 +10,17 @@ cells in place i share at most sum_i min(a_i, b_i) <= sum_i sqrt(a_i b_i), a mat
 cannot rule out, one pair in some thousand, is compared cell by cell, as bits.
 """
 
+import dataclasses
 import typing
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from msw2.config import Config
 from msw2.data import packing
+from msw2.data.store import Store
 from msw2.evaluation.bootstrap import Sample
-from msw2.evaluation.results import ALL, Estimate, Key
+from msw2.evaluation.results import ALL, Estimate, Evaluation, Key
 from msw2.music.grid import Grid
 from msw2.music.tracks import DRUMS
 
@@ -97,6 +100,37 @@ def estimates(row: str, distances: np.ndarray, *, seed: int, resamples: int) -> 
         Key(row, metric, "correct", ALL): Estimate(*number)
         for metric, number in zip(METRICS, numbers, strict=True)
     }
+
+
+def searched(store: Store, config: Config, limit: int) -> tuple[int, int]:
+    """Returns among how many training phrases novelty is measured, at most `limit` (0: all), and how many there are.
+
+    There are as many as the run was trained on.
+    """
+    trained = -(-config.train_bars // config.bars)  # 0: on all
+    count = min(store.count("train"), trained or store.count("train"))
+    return min(limit or count, count), count
+
+
+def with_novelty(
+    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, among: tuple[int, int]
+) -> Evaluation:
+    """Adds the distances of named phrases to training phrases.
+
+    Args:
+        evaluation: what to add to; its seed and number of resamples are used.
+        sought: row to its phrases, bool [phrase, bar, step, pitch, track].
+        store: with the training phrases.
+        among: what `searched` returns.
+    """
+    limit, count = among
+    batches = store.packed("train", size=BATCH, limit=count)
+    found = nearest(np.concatenate(list(sought.values())), evenly(batches, count, limit), store.grid)
+    ends = np.cumsum([len(phrases) for phrases in sought.values()])[:-1]
+    added = {}
+    for row, distances in zip(sought, np.split(found.distance, ends), strict=True):
+        added |= estimates(row, distances, seed=evaluation.seed, resamples=evaluation.resamples)
+    return dataclasses.replace(evaluation, estimates=evaluation.estimates | added, searched=among)
 
 
 def _summary(distances: np.ndarray) -> np.ndarray:
