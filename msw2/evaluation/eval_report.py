@@ -104,14 +104,19 @@ def write_reports(
     """
     folder = pathlib.Path(folder)
     table, values = folder / "table1.md", folder / "metrics.csv"
-    with replacing(values) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*Key._fields, *Estimate._fields])
-        for key, estimate in evaluation.estimates.items():
-            writer.writerow([*key, *(f"{value:.6g}" for value in estimate)])
+    write_metrics(values, evaluation.estimates)
     with replacing(table) as temporary:
         temporary.write_text(tables.markdown(evaluation, split=split, preset=preset), encoding="utf-8")
     return table, values
+
+
+def write_metrics(path: str | os.PathLike, estimates: dict[Key, Estimate]) -> None:
+    """Writes estimates as a CSV that `experiments.read_metrics` reads, six digits each, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*Key._fields, *Estimate._fields])
+        for key, estimate in estimates.items():
+            writer.writerow([*key, *(f"{value:.6g}" for value in estimate)])
 
 
 def _estimates(
