@@ -107,5 +107,5 @@ def _figure_cells(row: dict) -> list[str]:
 
 
 def _figure(value: float) -> str:
-    """Returns a number with three digits, or all of those before the point."""
+    """Returns a number with three digits, or with all digits before the point where those are more."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

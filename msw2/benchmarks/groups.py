@@ -227,7 +227,7 @@ def workers(machine: Machine, tracks: int) -> int:
 
 
 def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:
-    """Yields the jobs of the first tracks as they are trained: one alone, or several side by side."""
+    """Yields the jobs of the first tracks: one alone, or several side by side."""
     side = workers(machine, count)
     threads = 0 if side == 1 else max(1, machine.cores // side)
     for track in TRACK_NAMES[:count]:
@@ -235,7 +235,7 @@ def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:
 
 
 def _side_by_side(machine: Machine, job: dict) -> list[dict]:
-    """Returns the jobs of those of the five tracks that are trained at a time."""
+    """Returns the jobs of the first few of the five tracks: those that train side by side."""
     return list(_tracks(machine, job, len(TRACK_NAMES)))[: workers(machine, len(TRACK_NAMES))]
 
 

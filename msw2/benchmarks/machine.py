@@ -23,7 +23,7 @@ print(json.dumps({"gpus": gpus, "versions": {
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """The machine, as far as it matters to speed.
+    """What of the machine matters to speed.
 
     Attributes:
         cpu: its model.
@@ -73,7 +73,7 @@ class Machine:
         return self.versions[name] != NOT_INSTALLED
 
     def described(self) -> str:
-        """Returns it in one line, without its load, for what is kept with a run."""
+        """Returns the machine in one line, without its load, to keep with a run."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         parts = [
             f"{self.cores} core{'s' * (self.cores != 1)} of {self.cpu}",

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _groups(names: list[str]) -> list:
-    """Returns the groups of these names, in their own order.
+    """Returns the groups with these names, in the order of `GROUPS`.
 
     Raises:
         OptionError: for a name that is none of them, or without any.

@@ -1,7 +1,7 @@
 """`make generate`: writes songs of a trained run, made from nothing.
 
-A song is some phrases one after another. A phrase with a bar in which no track sounds is left out, and the one
-of the next seed takes its place.
+A song is some phrases one after another. A phrase with a bar of silence is left out, and the next seed's phrase
+takes its place.
 """
 
 from absl import flags

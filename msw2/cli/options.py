@@ -84,7 +84,7 @@ def chosen_tracks() -> tuple[str, ...]:
     """Returns the tracks that `--track` asks for.
 
     Raises:
-        OptionError: if there is no such track.
+        OptionError: if it is not a track.
     """
     track = flags.FLAGS.track
     if not track:
@@ -95,7 +95,7 @@ def chosen_tracks() -> tuple[str, ...]:
 
 
 def training_run() -> Run:
-    """Returns the run that `--run` names, made from `--preset` and the overrides if there is none yet.
+    """Returns the run that `--run` names. A new one is made from `--preset` and the overrides.
 
     Raises:
         OptionError: for a value out of its range.

@@ -1,8 +1,9 @@
-"""`make reproduce`: trains and evaluates every recipe of a set, and writes the dossier of what came out.
+"""`make reproduce`: trains and evaluates every recipe of a set, and writes the dossier of the results.
 
-Each run is `<runs>/<recipe>/seed<seed>`, made by the commands `stage1`, `refine`, `stage2` and `eval`, which are
-printed. What is done is skipped, and what runs train alike is trained once; so the same command goes on after a kill.
-The dossier reads of a run `eval/metrics.csv`, `seconds.json` and `machine.txt`, which may come from another machine.
+Each run is `<runs>/<recipe>/seed<seed>`. The commands `stage1`, `refine`, `stage2` and `eval` make it, and are printed.
+Finished runs are skipped, and parts that several runs train alike are trained once. So the same command continues
+after a kill. The dossier reads `eval/metrics.csv`, `seconds.json` and `machine.txt` of each run, which may come from
+another machine.
 """
 
 import contextlib
@@ -33,9 +34,9 @@ from msw2.system.files import replacing
 
 # Side by side on CPU cores: neither reads what the other makes. A GPU has room for one.
 TRAINING = (("stage1",), ("refine", "stage2"))
-NOTED = 30.0  # seconds after which the time of a command that still runs is written: it may be killed
-BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
-MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
+NOTED = 30.0  # seconds between notes of a running command's time: it may be killed
+BASES = ("tuned_3200", "paper")  # recipes that test the claims
+MAIN = ("paper", "released", "tuned_3200", "tuned")  # recipes with their tables in full
 
 
 def define_flags() -> None:

@@ -1,6 +1,6 @@
 """`make restore`: takes songs through the whole model and back, and writes what comes out.
 
-Of a store's song: its phrases that do not overlap, in the order of their bars. Of a MIDI file: all of it.
+A song of the store gives its phrases that do not overlap, in the order of their bars. A MIDI file is restored whole.
 """
 
 import pathlib
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Yields (name, bool [step, pitch, track], tempo) of what is asked for."""
+    """Yields (name, bool [step, pitch, track], tempo) of each song that the flags name."""
     values, grid = flags.FLAGS, run.config.grid
     if values.midi:
         path = pathlib.Path(values.midi)

@@ -38,7 +38,7 @@ def table1(row: str) -> tuple[Quantity, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two measurements, of which the first should be the better one.
+    """Two measurements. The paper claims that the first is the better one.
 
     Attributes:
         better: recipe and quantity.
@@ -56,7 +56,7 @@ class Claim:
     Attributes:
         text: what it says.
         source: where.
-        comparisons: of which all come out if it holds.
+        comparisons: all come out if it holds.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""The dossier of many experiments as Markdown: claims, tables, novelty, times; of what is there so far."""
+"""The dossier of many experiments as Markdown: claims, tables, novelty, times."""
 
 import itertools
 import math
@@ -50,9 +50,9 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
     """Returns the dossier.
 
     Args:
-        runs: evaluated experiments by recipe, in the order in which they are reported.
+        runs: evaluated experiments by recipe, in the order of the report.
         header: paragraphs on what was run, on what.
-        bases: recipes on which the claims are tested.
+        bases: recipes that test the claims.
         main: recipes whose rows of Table I are given in full.
     """
     parts = ["# Dossier", *header, "## The claims of the paper", _INTERVALS]

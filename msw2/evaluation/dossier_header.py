@@ -1,4 +1,4 @@
-"""The first paragraphs of a dossier: what was run, on which songs, on which machines."""
+"""The first paragraphs of a dossier: its runs, their songs and their machines."""
 
 import collections
 import itertools

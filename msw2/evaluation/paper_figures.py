@@ -59,7 +59,7 @@ def curves(run: Run) -> Iterator[pathlib.Path]:
 
 
 def refined(run: Run, sampler: Sampler, phrase: np.ndarray, title: str) -> pathlib.Path:
-    """Draws Figure 8: a phrase as it was, restored without refine, and restored.
+    """Draws Figure 8: an original phrase, restored without refine, and restored.
 
     Args:
         run: whose figure it is.

@@ -25,7 +25,7 @@ from msw2.training.runs import Run
 
 MODEL = "msw2"  # name under which it is served
 CHECKED_ROWS = 5
-EXTRA = "assets.extra"  # TF Serving's name for a folder that it does not interpret, but for the warm-up file
+EXTRA = "assets.extra"  # TF Serving's name for a folder where it reads only the warm-up file
 
 
 class ExportError(Exception):
@@ -37,7 +37,7 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 
     Args:
         run: finished.
-        version: TF Serving takes the highest one; a version that is there already is replaced.
+        version: TF Serving takes the highest one; an existing version is replaced.
 
     Returns:
         `<run>/export/msw2/<version>`.
@@ -61,9 +61,9 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 
 
 def serving_functions(run: Run) -> PhraseFunctions:
-    """Returns the functions of a run as they are served: float32, no cuDNN, one phrase at a time.
+    """Returns the functions of a run for serving: float32, no cuDNN, one phrase at a time.
 
-    A server is mostly asked for one phrase, so that is what it computes together.
+    Most requests to a server are for one phrase.
     """
     policy = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("float32")

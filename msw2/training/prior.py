@@ -16,8 +16,7 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
 
     Args:
         config: kind of the prior, its width, neighbours, seed; whether there is fusion.
-        latents: float32 [phrase, unit, latent], posterior means. Where there are more than `MAX_POINTS`
-            phrases, it keeps that many of them, drawn at random.
+        latents: float32 [phrase, unit, latent], posterior means. Beyond `MAX_POINTS` phrases, a random draw is kept.
     """
     phrases, units, latent = latents.shape
     if config.prior == "gaussian":
