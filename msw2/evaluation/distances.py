@@ -5,8 +5,8 @@ strongest where the true distance is small. So the percentile interval of a boot
 0. This module mirrors that interval at the value, (2 value - high, 2 value - low), and cuts it at 0: the basic
 bootstrap interval (Davison and Hinkley 1997, section 5.2). In simulations with normal noise it covers the true
 distance in 7 to 9.5 cases of 10, so read it as somewhat too narrow. The percentile interval covers it in as few as
-0 of 10. The value keeps its bias: the paper's values have it too, and stay comparable. So the interval may lie below the
-value.
+0 of 10. The value keeps its bias: the paper's values have it too, and stay comparable. So the interval may lie below
+the value.
 """
 
 from collections.abc import Hashable
