@@ -132,13 +132,15 @@ def data(setting: Setting) -> Iterator[Comparison]:
         yield Comparison("data", "Freedoom", notes=(f"make data is not measured: {error}",))
         return
     job = {"freedoom": str(setting.freedoom)}
-    build = Contender("make data", (job | {"task": "msw2.benchmarks.songs:build"},), "songs", amount=1)
+    build = Contender("make data", (job | {"task": "msw2.benchmarks.song_tasks:build"},), "songs", amount=1)
     if not setting.machine.has("pretty_midi"):
         note = "pretty_midi is not installed: no ratio to it"
         yield Comparison("data", "Freedoom", (build,), notes=(note,))
         return
     parser = "pretty_midi, parsing alone"
-    parse = Contender(parser, (job | {"task": "msw2.benchmarks.songs:parse"},), "songs", amount=len(songs))
+    parse = Contender(
+        parser, (job | {"task": "msw2.benchmarks.song_tasks:parse"},), "songs", amount=len(songs)
+    )
     ratio = Ratio("make data / pretty_midi parsing alone", "make data", parser)
     yield Comparison("data", "Freedoom", (build, parse), (ratio,))
 
@@ -225,7 +227,7 @@ def workers(machine: Machine, tracks: int) -> int:
 
 
 def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:
-    """Yields the jobs of the first tracks as they are trained: one alone, or several side by side."""
+    """Yields the jobs of the first tracks: one alone, or several side by side."""
     side = workers(machine, count)
     threads = 0 if side == 1 else max(1, machine.cores // side)
     for track in TRACK_NAMES[:count]:
@@ -233,7 +235,7 @@ def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:
 
 
 def _side_by_side(machine: Machine, job: dict) -> list[dict]:
-    """Returns the jobs of those of the five tracks that are trained at a time."""
+    """Returns the jobs of the first few of the five tracks: those that train side by side."""
     return list(_tracks(machine, job, len(TRACK_NAMES)))[: workers(machine, len(TRACK_NAMES))]
 
 

@@ -1,4 +1,4 @@
-"""What a worker does to measure generation and serving, with an untrained model; see `training` for jobs."""
+"""Measures generation and serving with an untrained model, as tasks of a worker; see `training` for jobs."""
 
 import pathlib
 import tempfile

@@ -23,7 +23,7 @@ print(json.dumps({"gpus": gpus, "versions": {
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """The machine, as far as it matters to speed.
+    """What of the machine matters to speed.
 
     Attributes:
         cpu: its model.
@@ -71,6 +71,16 @@ class Machine:
     def has(self, name: str) -> bool:
         """Returns whether a package that is not needed is there, by its name in `versions`."""
         return self.versions[name] != NOT_INSTALLED
+
+    def described(self) -> str:
+        """Returns the machine in one line, without its load, to keep with a run."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        parts = [
+            f"{self.cores} core{'s' * (self.cores != 1)} of {self.cpu}",
+            f"{self.memory / 2**30:.0f} GiB",
+            *self.gpus,
+        ]
+        return f"{', '.join(parts)}; {versions}"
 
     def lines(self) -> list[str]:
         """Returns what to print."""

@@ -15,7 +15,7 @@ from msw2.benchmarks.rounds import Contender, Slice, next_amount
 from msw2.benchmarks.worker import READY
 
 PAUSE = 0.1  # seconds between turns: threads that wait for more work by spinning have given up by then
-LAST_LINES = 30  # of what a worker said before it died
+LAST_LINES = 30  # a worker's last words, shown when it dies
 
 
 class WorkerError(Exception):
@@ -136,7 +136,7 @@ class Workers:
     def calibrated(self, contender: Contender, seconds: float) -> Contender:
         """Returns the contender with an amount that takes about so many seconds, and warms it up.
 
-        What its processes do at once they do at once here too, so that they share the cores as they will.
+        Its processes run side by side here too, and share the cores as in a turn.
         """
         amount, call = 1, contender.call
         self._together(contender, amount, call)  # whatever is done once only, such as tracing

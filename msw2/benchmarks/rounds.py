@@ -1,7 +1,7 @@
-"""Taking turns, and the arithmetic of what comes of it. No processes, no clocks: those are `processes`.
+"""Taking turns, and the arithmetic on the results. No processes, no clocks: those are in `processes`.
 
-Machines change speed from minute to minute. So contenders take turns within a round, a ratio is taken of what
-lies in the same round, and several rounds tell how far the ratio itself varies.
+Machines change speed from minute to minute. So contenders take turns within a round, and a ratio compares turns of
+the same round. Several rounds tell how far the ratio varies.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ class Contender:
         jobs: what each of its processes prepares, see `worker`; equal jobs of a comparison share a process.
         call: arguments of a slice, beside its amount.
         unit: what is counted; its figure is units a second, summed over the processes.
-        amount: of work in a slice; 0: as much as takes about the time that is asked for.
+        amount: of work in a slice; 0: calibrated to fill a turn.
         at_once: processes that run at a time; 0: all.
         timed: whether the figure is the seconds of a slice instead.
         sampled: what its workers' samples are, empty where they take none.
@@ -42,7 +42,7 @@ class Ratio:
         title: in the table.
         over: name of the contender above the line.
         under: name of the one below it.
-        goal: least ratio that is wanted; None where there is none.
+        goal: least ratio that is wanted; None without a goal.
         scale: factor, where the two do not count the same thing.
         percent: whether it is a share, printed in percent.
     """

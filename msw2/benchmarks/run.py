@@ -4,8 +4,8 @@ import sys
 import time
 from collections.abc import Iterable
 
+from msw2.benchmarks.bench_report import Slices
 from msw2.benchmarks.processes import Workers
-from msw2.benchmarks.report import Slices
 from msw2.benchmarks.rounds import Comparison, alternate
 
 SLICE = 1.0  # seconds of a turn

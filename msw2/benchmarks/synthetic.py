@@ -15,6 +15,6 @@ def config_of(job: dict) -> Config:
 
 
 def units(config: Config, count: int) -> np.ndarray:
-    """Returns what a BVAE reads, bool [unit, step, pitch], of which `SOUNDING` sounds."""
+    """Returns what a BVAE reads, bool [unit, step, pitch]; a share of `SOUNDING` cells sound."""
     rng = np.random.default_rng(0)
     return rng.random((count, config.unit_steps, config.pitches), np.float32) < SOUNDING

@@ -35,7 +35,7 @@ POLL = 0.1  # seconds between questions to nvidia-smi
 def set_up(job: dict) -> Config:
     """Applies a job's threads and precision, and returns its config; call it before anything is computed.
 
-    What msw2's commands do to a process beyond that, they do for ours alone.
+    A job of ours also sets the process up like msw2's commands do.
     """
     policy = job.get("policy", "float32")
     if job.get("library") == "ours":

@@ -1,7 +1,7 @@
 """The process of a contender: `python -m msw2.benchmarks.worker JOB`, with JOB an object in JSON.
 
-Each contender has processes of its own, so that thread settings are made before a library starts, and one
-library's threads do not spin in another's turn. A job names its `task`, `module:function`: a function from the
+Each contender has processes of its own. So thread settings are made before a library starts, and one library's
+threads do not spin in another's turn. A job names its `task`, `module:function`: a function from the
 job to the slice function (amount, **call) -> (units, samples). The worker warms up, says "ready", and then
 for each line {"amount": ..., "call": {...}} on its input runs one slice and answers with a line of JSON:
 seconds, units, samples, memory. It ends with its input. Starts without TensorFlow: some tasks need none.

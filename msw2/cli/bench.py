@@ -7,10 +7,10 @@ import sys
 
 from absl import flags
 
+from msw2.benchmarks.bench_report import markdown, report
 from msw2.benchmarks.groups import GROUPS, Setting
 from msw2.benchmarks.machine import Machine
 from msw2.benchmarks.processes import WorkerError
-from msw2.benchmarks.report import markdown, report
 from msw2.benchmarks.run import measure
 from msw2.cli.launch import OptionError, launch
 from msw2.system.files import replacing
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _groups(names: list[str]) -> list:
-    """Returns the groups of these names, in their own order.
+    """Returns the groups with these names, in the order of `GROUPS`.
 
     Raises:
         OptionError: for a name that is none of them, or without any.

@@ -1,10 +1,7 @@
 """`make figures`: Figures 4 to 9 of the paper, made anew from a run's own histories and music.
 
-A history that is not there, for there was nothing to learn, gives no figure.
+A stage that had nothing to learn has no history, and so no figure.
 """
-
-import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 from absl import flags
@@ -12,15 +9,10 @@ from absl import flags
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS, Store
-from msw2.evaluation.figures import draw_curves, draw_pianorolls, read_history
+from msw2.evaluation import paper_figures
 from msw2.inference.sampling import Sampler
-from msw2.music.pianoroll import join_phrases
-from msw2.music.tracks import TRACK_NAMES
 from msw2.training.device import set_up_device
 from msw2.training.runs import Run
-from msw2.training.stage1 import SHARED
-
-SEED, TEMPERATURE = 0, 1.0  # of the phrases that Figure 9 has from nothing
 
 
 def define_flags() -> None:
@@ -45,11 +37,12 @@ def main() -> None:
     run = options.open_run()
     shared, store = _shared_run(run), options.open_fitting_store(run)
     number, phrase = _phrase(store)
-    drawn = [*curves(run)]
+    drawn = [*paper_figures.curves(run)]
     sampler = Sampler.of(run)
-    drawn.append(_refined(run, sampler, number, phrase))
+    title = f"original (phrase {number} of {flags.FLAGS.split})"
+    drawn.append(paper_figures.refined(run, sampler, phrase, title))
     if shared:
-        drawn.append(_side_by_side(run, sampler, Sampler.of(shared), phrase))
+        drawn.append(paper_figures.side_by_side(run, sampler, Sampler.of(shared), phrase))
     print(f"figures: {', '.join(map(str, drawn))}")
 
 
@@ -84,78 +77,13 @@ def _phrase(store: Store) -> tuple[int, np.ndarray]:
     if not store.count(split):
         raise OptionError(f"the store {store.path} has no phrases in its split {split}: give another --split")
     if number is None:
-        return fullest(store, split)
+        return paper_figures.fullest(store, split)
     if number >= store.count(split):
         raise OptionError(
             f"phrase {number} is not below {store.count(split)}, "
             f"the phrases of the split {split} of {store.path}"
         )
     return number, store.load(split, number + 1)[number:]
-
-
-def fullest(store: Store, split: str) -> tuple[int, np.ndarray]:
-    """Returns the first phrase with the most sounding bars, counted over the five tracks; see `_phrase`."""
-    best, most, begin = None, -1, 0
-    for song in store.songs(split):
-        sounding = song.phrases.any(axis=(2, 3)).sum(axis=(1, 2))
-        index = int(sounding.argmax())
-        if sounding[index] > most:
-            best, most = (begin + index, song.phrases[index : index + 1].copy()), sounding[index]
-        if most == store.grid.bars * len(TRACK_NAMES):  # none can have more
-            break
-        begin += len(sounding)
-    return best
-
-
-def curves(run: Run) -> Iterator[pathlib.Path]:
-    """Draws Figures 4 to 7 as far as there are histories; yields where they are."""
-    bvaes = {"BVAE of all tracks": SHARED} if run.config.shared else _by_track("bvae")
-    figures = {
-        "figure5_bvae": (bvaes, ("loss",)),
-        "figure6_mfg_vae": ({f"MFG-VAE ({run.config.fusion})": "mfg_vae"}, ("loss",)),
-    }
-    if run.config.refine == "notes":
-        figures = {"figure4_refine_in_notes": (_by_track("refiner"), ("loss",))} | figures
-    if run.config.refine == "bars":
-        figures["figure7_refine_in_bars"] = (_by_track("refiner"), ("loss", "accuracy"))
-    for name, (stages, columns) in figures.items():
-        paths = {title: run.history(stage) for title, stage in stages.items()}
-        histories = {title: read_history(path) for title, path in paths.items() if path.exists()}
-        if histories:
-            draw_curves(_path(run, name), histories, columns)
-            yield _path(run, name)
-
-
-def _by_track(kind: str) -> dict[str, str]:
-    return {track: f"{track}_{kind}" for track in TRACK_NAMES}
-
-
-def _refined(run: Run, sampler: Sampler, number: int, phrase: np.ndarray) -> pathlib.Path:
-    """Draws Figure 8: a phrase as it was, restored without refine, and restored."""
-    pictures = {
-        f"original (phrase {number} of {flags.FLAGS.split})": phrase,
-        "restored without refine": sampler.restore(phrase, refined=False),
-        "restored": sampler.restore(phrase),
-    }
-    return _draw_phrases(_path(run, "figure8_refined"), pictures, sampler)
-
-
-def _side_by_side(run: Run, sampler: Sampler, shared: Sampler, phrase: np.ndarray) -> pathlib.Path:
-    """Draws Figure 9: what independent BVAEs and a shared one make of a phrase, and from nothing."""
-    samplers = {"independent BVAEs": sampler, "shared BVAE": shared}
-    pictures = {f"restored, {kind}": each.restore(phrase) for kind, each in samplers.items()}
-    for kind, each in samplers.items():
-        pictures[f"generated, {kind}"] = each.generate(1, seed=SEED, temperature=TEMPERATURE)
-    return _draw_phrases(_path(run, "figure9_shared"), pictures, sampler)
-
-
-def _draw_phrases(path: pathlib.Path, pictures: dict[str, np.ndarray], sampler: Sampler) -> pathlib.Path:
-    draw_pianorolls(path, {title: join_phrases(made) for title, made in pictures.items()}, sampler.grid)
-    return path
-
-
-def _path(run: Run, name: str) -> pathlib.Path:
-    return run.path / "figures" / f"{name}.png"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """`make generate`: writes songs of a trained run, made from nothing.
 
-A song is some phrases one after another. A phrase with a bar in which no track sounds is left out, and the one
-of the next seed takes its place.
+A song is some phrases one after another. A phrase with a bar of silence is left out, and the next seed's phrase
+takes its place.
 """
 
 from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import launch
-from msw2.cli.songs import write_files
 from msw2.inference.sampling import Sampler, SilenceError
+from msw2.inference.song_files import write_files
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
 from msw2.training.device import set_up_device

@@ -20,7 +20,7 @@ def launch(define_flags: Callable[[], None], main: Callable[[], None], *errors: 
     """
 
     def guarded(argv: list[str]) -> None:
-        logging.set_verbosity(logging.WARNING)  # TensorFlow tells page-long news of what it saves
+        logging.set_verbosity(logging.WARNING)  # TensorFlow prints pages about each model it saves
         try:
             if len(argv) > 1:
                 raise OptionError(f"unexpected {argv[1]!r}: options begin with --")

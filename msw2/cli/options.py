@@ -70,7 +70,7 @@ def chosen_tracks() -> tuple[str, ...]:
     """Returns the tracks that `--track` asks for.
 
     Raises:
-        OptionError: if there is no such track.
+        OptionError: if it is not a track.
     """
     track = flags.FLAGS.track
     if not track:

@@ -4,8 +4,8 @@
     eval --flag=value ...     flags of every evaluation
     run recipe seed ...       a recipe of `experiments/`, and the seeds to train it with
 
-Empty lines and what follows a # are comments. Runs are made in this order, those of a later seed after all of the
-earlier ones; one that can share trained parts with another comes after it.
+Empty lines and everything after a # are comments. Runs are made in this order, first those of the lowest seed. A run
+that can share trained parts with another should come after it.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ def read_set(name: str, folder: pathlib.Path = FOLDER) -> RecipeSet:
     """Reads `<folder>/<name>.set`.
 
     Raises:
-        OptionError: if there is no such set, or a line of it says nothing that can be done.
+        OptionError: if the set is missing, or a line of it is no directive.
     """
     path = folder / f"{name}.set"
     try:

@@ -1,37 +1,42 @@
-"""`make reproduce`: trains and evaluates every recipe of a set, and writes the dossier of what came out.
+"""`make reproduce`: trains and evaluates every recipe of a set, and writes the dossier of the results.
 
-Each run is `<runs>/<recipe>/seed<seed>`, made by the commands `stage1`, `refine`, `stage2` and `eval`, which are
-printed. What is done is skipped, and what runs train alike is trained once; so the same command goes on after a kill.
-The dossier reads of a run `eval/metrics.csv`, `seconds.json` and `machine.txt`, which may come from another machine.
+Each run is `<runs>/<recipe>/seed<seed>`. The commands `stage1`, `refine`, `stage2` and `eval` make it, and are printed.
+Finished runs are skipped, and parts that several runs train alike are trained once. So the same command continues
+after a kill. The dossier reads `eval/metrics.csv`, `seconds.json` and `machine.txt` of each run, which may come from
+another machine.
 """
 
-import collections
 import contextlib
-import itertools
 import json
 import pathlib
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from absl import flags
 
 from msw2.benchmarks.machine import Machine
 from msw2.cli.launch import OptionError, launch
 from msw2.cli.recipe_sets import FOLDER, RecipeSet, read_set
-from msw2.data.store import SPLITS, Store, StoreError
+from msw2.data.store import Store, StoreError
 from msw2.evaluation.dossier import markdown
-from msw2.evaluation.experiments import Experiment, read_metrics
+from msw2.evaluation.dossier_header import header, listed
+from msw2.evaluation.experiments import (
+    MACHINE,
+    SECONDS,
+    is_evaluated,
+    read_experiments,
+    read_seconds,
+    run_path,
+)
 from msw2.system import children
 from msw2.system.files import replacing
 
 # Side by side on CPU cores: neither reads what the other makes. A GPU has room for one.
 TRAINING = (("stage1",), ("refine", "stage2"))
-SECONDS = "seconds.json"  # wall time of the commands that made a run, those side by side together
-MACHINE = "machine.txt"  # on which a run was evaluated, and as a rule trained
-NOTED = 30.0  # seconds after which the time of a command that still runs is written: it may be killed
-BASES = ("tuned_3200", "paper")  # recipes on which the claims are tested
-MAIN = ("paper", "released", "tuned_3200", "tuned")  # whose tables are given in full
+NOTED = 30.0  # seconds between notes of a running command's time: it may be killed
+BASES = ("tuned_3200", "paper")  # recipes that test the claims
+MAIN = ("paper", "released", "tuned_3200", "tuned")  # recipes with their tables in full
 
 
 def define_flags() -> None:
@@ -51,8 +56,8 @@ def main() -> None:
     folder, machine = pathlib.Path(values.runs or f"runs/{values.set}"), Machine.here()
     failed, left = [], []
     for recipe, seed in asked.runs:
-        path = _path(folder, recipe, seed)
-        if _evaluated(path):
+        path = run_path(folder, recipe, seed)
+        if is_evaluated(path):
             continue
         if values.hours and time.monotonic() - start > 3600 * values.hours:
             left.append((recipe, seed))
@@ -63,15 +68,15 @@ def main() -> None:
     if left:
         print(f"{len(left)} runs are left; the same command goes on with them")
     if failed:
-        raise OptionError(f"{len(failed)} runs failed: {_names(failed)}; see above")
+        raise OptionError(f"{len(failed)} runs failed: {listed(failed)}; see above")
 
 
 def _run(
     asked: RecipeSet, run: tuple[str, int], folder: pathlib.Path, store: Store, machine: Machine
 ) -> bool:
     """Trains and evaluates one run; returns whether all commands succeeded."""
-    path, (recipe, seed) = _path(folder, *run), run
-    alike = [_path(folder, *each) for each in asked.runs if each[1] == seed and each != run]
+    path, (recipe, seed) = run_path(folder, *run), run
+    alike = [run_path(folder, *each) for each in asked.runs if each[1] == seed and each != run]
     there = ",".join(str(each) for each in alike if (each / "config.json").exists())
     common = [f"--run={path}", f"--store={store.path}"]
     training = [f"--flagfile={FOLDER / recipe}.flags", *asked.train, f"--seed={seed}", *common]
@@ -81,7 +86,7 @@ def _run(
             if not _commands(path, at_once, training):
                 return False
     with replacing(path / MACHINE) as temporary:
-        temporary.write_text(_described(machine) + "\n", "utf-8")
+        temporary.write_text(machine.described() + "\n", "utf-8")
     return _commands(path, ["eval"], [*common, *asked.evaluate])
 
 
@@ -91,7 +96,7 @@ def _commands(path: pathlib.Path, names: Sequence[str], arguments: list[str]) ->
     for name in names:
         print(f"python -m msw2.cli.{name} {' '.join(arguments)}", flush=True)
         running.append(children.start(f"msw2.cli.{name}", arguments))
-    key, start, before = " + ".join(names), time.monotonic(), _seconds(path)
+    key, start, before = " + ".join(names), time.monotonic(), read_seconds(path)
     for child in running:
         while child.returncode is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,82 +110,22 @@ def _commands(path: pathlib.Path, names: Sequence[str], arguments: list[str]) ->
 def _write(
     asked: RecipeSet, folder: pathlib.Path, store: Store, failed: list[tuple[str, int]]
 ) -> pathlib.Path:
-    """Writes the dossier of the runs that are evaluated."""
-    runs: dict[str, list[Experiment]] = {}
-    for recipe, seed in asked.runs:
-        path = _path(folder, recipe, seed)
-        if _evaluated(path):
-            estimates = read_metrics(path / "eval" / "metrics.csv")
-            runs.setdefault(recipe, []).append(Experiment(recipe, seed, path, estimates, _seconds(path)))
+    """Writes the dossier of the evaluated runs."""
+    runs = read_experiments(folder, asked.runs)
     if not runs:
-        raise OptionError(f"no run of {folder} could be evaluated: {_names(failed)} failed; see above")
-    missing = [each for each in asked.runs if not _evaluated(_path(folder, *each))]
-    machines = collections.Counter(_read(each.path / MACHINE) for each in itertools.chain(*runs.values()))
-    text = markdown(runs, header=_header(asked, store, machines, missing), bases=BASES, main=MAIN)
+        raise OptionError(f"no run of {folder} could be evaluated: {listed(failed)} failed; see above")
+    paragraphs = header(
+        runs,
+        asked.runs,
+        store,
+        name=flags.FLAGS.set,
+        recipes=str(FOLDER),
+        added=(*asked.train, *asked.evaluate),
+    )
+    text = markdown(runs, header=paragraphs, bases=BASES, main=MAIN)
     with replacing(folder / "dossier.md") as temporary:
         temporary.write_text(text, "utf-8")
     return folder / "dossier.md"
-
-
-def _header(
-    asked: RecipeSet, store: Store, machines: Mapping[str, int], missing: list[tuple[str, int]]
-) -> list[str]:
-    """Returns paragraphs on what was run, on which songs and on which machines, each with how many runs it made."""
-    values = flags.FLAGS
-    splits = store.manifest["splits"]
-    songs = ", ".join(
-        f"{splits[name]['songs']:,} songs ({store.count(name):,} phrases) {name}" for name in SPLITS
-    )
-    given = " ".join((*asked.train, *asked.evaluate))
-    parts = [
-        f"`make reproduce RECIPE_SET={values.set}`: {len(asked.runs) - len(missing)} of {len(asked.runs)} runs. "
-        f"Each recipe is `{FOLDER}/<recipe>.flags`{f'; the set adds `{given}`' if given else ''}.",
-        f"Store: {songs}.",
-        *(
-            ("Machine" if len(machines) == 1 else f"Machine of {_many(count, 'run')}")
-            + f": {machine or 'not known'}."
-            for machine, count in machines.items()
-        ),
-    ]
-    return [*parts, f"Not run yet: {_names(missing)}."] if missing else parts
-
-
-def _described(machine: Machine) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    parts = [
-        _many(machine.cores, "core") + f" of {machine.cpu}",
-        f"{machine.memory / 2**30:.0f} GiB",
-        *machine.gpus,
-    ]
-    return f"{', '.join(parts)}; {versions}"
-
-
-def _path(folder: pathlib.Path, recipe: str, seed: int) -> pathlib.Path:
-    return folder / recipe / f"seed{seed}"
-
-
-def _evaluated(path: pathlib.Path) -> bool:
-    return (path / "eval" / "metrics.csv").exists()
-
-
-def _seconds(path: pathlib.Path) -> dict[str, float]:
-    return json.loads(_read(path / SECONDS) or "{}")
-
-
-def _read(path: pathlib.Path) -> str:
-    """Returns what is written in a file, nothing if there is none."""
-    try:
-        return path.read_text("utf-8").strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _names(runs: list[tuple[str, int]]) -> str:
-    return ", ".join(f"`{recipe}` seed {seed}" for recipe, seed in runs)
 
 
 if __name__ == "__main__":

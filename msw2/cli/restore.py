@@ -1,6 +1,6 @@
 """`make restore`: takes songs through the whole model and back, and writes what comes out.
 
-Of a store's song: its phrases that do not overlap, in the order of their bars. Of a MIDI file: all of it.
+A song of the store gives its phrases that do not overlap, in the order of their bars. A MIDI file is restored whole.
 """
 
 import pathlib
@@ -11,9 +11,9 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
-from msw2.cli.songs import write_files
 from msw2.data.store import SPLITS, StoredSong
 from msw2.inference.sampling import Sampler
+from msw2.inference.song_files import write_files
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
 from msw2.training.device import set_up_device
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Yields (name, bool [step, pitch, track], tempo) of what is asked for."""
+    """Yields (name, bool [step, pitch, track], tempo) of each song that the flags name."""
     values, grid = flags.FLAGS, run.config.grid
     if values.midi:
         path = pathlib.Path(values.midi)

@@ -42,7 +42,7 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         command: `stage1` or `refine`.
         fit: function of run, store and track that trains one track; False if there was nothing to do.
         kind: of the stage, as in the names of its histories, `<track>_<kind>`.
-        name: of what is trained, for titles.
+        name: of the model, for titles.
         parts: function from a track to the names of the parts that are trained.
         epochs: of the training.
     """

@@ -1,1 +1,1 @@
-"""Sampling from a trained run, and the tables and figures that judge the samples."""
+"""How good a trained run is: measurements, and their tables and figures."""

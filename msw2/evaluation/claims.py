@@ -1,10 +1,11 @@
 """The claims of the paper, as comparisons of recipes that can come out either way."""
 
 import dataclasses
-import math
+
+import numpy as np
 
 from msw2.evaluation import distances
-from msw2.evaluation.experiments import Experiment, Quantity, Spread, estimate_of, interval
+from msw2.evaluation.experiments import Experiment, Quantity, Spread, by_seed, interval
 from msw2.evaluation.results import ALL, GENERATED, MEAN, RESTORED, UNREFINED, Key, mean_of_known
 
 HOLDS, FAILS, UNKNOWN, NOT_RUN = "holds", "does not hold", "cannot be told", "not run"
@@ -37,7 +38,7 @@ def table1(row: str) -> tuple[Quantity, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two measurements, of which the first should be the better one.
+    """Two measurements. The paper claims that the first is the better one.
 
     Attributes:
         better: recipe and quantity.
@@ -55,7 +56,7 @@ class Claim:
     Attributes:
         text: what it says.
         source: where.
-        comparisons: of which all come out if it holds.
+        comparisons: all come out if it holds.
     """
 
     text: str
@@ -148,23 +149,15 @@ def judge(comparison: Comparison, experiments: dict[str, list[Experiment]]) -> V
     """
     (first, better), (second, worse) = comparison.better, comparison.worse
     sign = 1 if better.higher else -1
-    values, halves, left, right = [], [], [], []
-    others = {experiment.seed: experiment for experiment in experiments.get(second, [])}
-    for experiment in experiments.get(first, []):
-        if experiment.seed in others:
-            ours = estimate_of(experiment, better)
-            theirs = estimate_of(others[experiment.seed], worse)
-            left.append(ours.mean)
-            right.append(theirs.mean)
-            values.append(sign * (ours.mean - theirs.mean))
-            halves.append(math.hypot((ours.high - ours.low) / 2, (theirs.high - theirs.low) / 2))
-    gain = interval(values, halves)
-    outcome = NOT_RUN if not values else UNKNOWN
+    ours, theirs = by_seed(experiments.get(first, []), better), by_seed(experiments.get(second, []), worse)
+    both = ours.merge(theirs, left_index=True, right_index=True, suffixes=("", "_other"))
+    gain = interval(sign * (both["mean"] - both["mean_other"]), np.hypot(both["half"], both["half_other"]))
+    outcome = NOT_RUN if both.empty else UNKNOWN
     if gain.mean - gain.half > 0:
         outcome = HOLDS
     elif gain.mean + gain.half < 0:
         outcome = FAILS
-    return Verdict(outcome, mean_of_known(left), mean_of_known(right), gain)
+    return Verdict(outcome, mean_of_known(both["mean"]), mean_of_known(both["mean_other"]), gain)
 
 
 def together(verdicts: list[Verdict]) -> str:

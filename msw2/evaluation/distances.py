@@ -1,12 +1,12 @@
 """How far each row is from the dataset row, a number for each metric: the mean over its columns of |row - dataset|.
 
-Of a resample an absolute difference is on average larger than of the sample, most where the true distance is small
-against the spread, because whichever way chance moves a value, it counts as distance. So the percentile interval
-lies too high and never reaches a distance of 0. Here it is mirrored at the value, (2 value - high, 2 value - low), the
-basic bootstrap interval (Davison and Hinkley 1997, section 5.2), and ends at 0. In simulations with normal noise it
-covers the true distance in 7 to 9.5 cases of 10, where the percentile interval goes down to none: read it as
-somewhat too narrow. The value itself has the same bias and is not corrected, so that it stays comparable with the
-paper's, which have it too; the interval may therefore lie below it.
+Chance makes distances larger, because a value that it moves counts as distance whichever way it goes. The effect is
+strongest where the true distance is small. So the percentile interval of a bootstrap lies too high, and never reaches
+0. This module mirrors that interval at the value, (2 value - high, 2 value - low), and cuts it at 0: the basic
+bootstrap interval (Davison and Hinkley 1997, section 5.2). In simulations with normal noise it covers the true
+distance in 7 to 9.5 cases of 10, so read it as somewhat too narrow. The percentile interval covers it in as few as
+0 of 10. The value keeps its bias: the paper's values have it too, and stay comparable. So the interval may lie below
+the value.
 """
 
 from collections.abc import Hashable
@@ -31,8 +31,8 @@ def estimates(
 ) -> dict[Key, Estimate]:
     """Returns the distances of a row to the dataset row, for Table I's released metrics and the correct ones.
 
-    Both sides are resampled. Rows whose resamples are those of the dataset (as many phrases, the same seed) stay
-    paired with it, which is right for restorations and does no harm to others.
+    Both sides are resampled. A row with the dataset's number of phrases and seed is resampled in pairs with it. That
+    is right for restorations, and does no harm to other rows.
 
     Args:
         row: name of the row.

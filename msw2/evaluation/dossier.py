@@ -1,10 +1,11 @@
-"""The dossier of many experiments as Markdown: claims, tables, novelty, times; of what is there so far."""
+"""The dossier of many experiments as Markdown: claims, tables, novelty, times."""
 
 import itertools
 import math
 
+import pandas as pd
+
 from msw2.evaluation import distances
-from msw2.evaluation.cells import italic, table
 from msw2.evaluation.claims import (
     Claim,
     Verdict,
@@ -16,6 +17,7 @@ from msw2.evaluation.claims import (
     together,
 )
 from msw2.evaluation.experiments import Experiment, Quantity, Spread, spread
+from msw2.evaluation.markdown import italic, number, table
 from msw2.evaluation.measures import CORRECT
 from msw2.evaluation.novelty import METRICS
 from msw2.evaluation.results import (
@@ -48,9 +50,9 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
     """Returns the dossier.
 
     Args:
-        runs: evaluated experiments by recipe, in the order in which they are reported.
+        runs: evaluated experiments by recipe, in the order of the report.
         header: paragraphs on what was run, on what.
-        bases: recipes on which the claims are tested.
+        bases: recipes that test the claims.
         main: recipes whose rows of Table I are given in full.
     """
     parts = ["# Dossier", *header, "## The claims of the paper", _INTERVALS]
@@ -96,23 +98,23 @@ _NOVELTY = (
 
 def _claims(base: str, runs: Runs) -> list[str]:
     summary, details = [], []
-    for number, claim in enumerate(claims(base), start=1):
+    for place, claim in enumerate(claims(base), start=1):
         verdicts = [judge(comparison, runs) for comparison in claim.comparisons]
-        summary.append([str(number), claim.text, claim.source, f"**{together(verdicts)}**"])
-        details += _details(number, claim, verdicts)
+        summary.append([str(place), claim.text, claim.source, f"**{together(verdicts)}**"])
+        details += _details(place, claim, verdicts)
     return [
         table(["row", "claim", "source", "outcome"], summary),
         table(["row", "first", "second", "quantity", "first", "second", "gain", "outcome"], details),
     ]
 
 
-def _details(number: int, claim: Claim, verdicts: list[Verdict]) -> list[list[str]]:
+def _details(place: int, claim: Claim, verdicts: list[Verdict]) -> list[list[str]]:
     lines = []
     for comparison, verdict in zip(claim.comparisons, verdicts, strict=True):
         (first, better), (second, worse) = comparison.better, comparison.worse
         title = better.title if better == worse else f"{better.title} / {worse.title}"
-        numbers = [_number(verdict.better), _number(verdict.worse), verdict.gain.text(2)]
-        lines.append([str(number), f"`{first}`", f"`{second}`", title, *numbers, verdict.outcome])
+        numbers = [number(verdict.better, 2), number(verdict.worse, 2), verdict.gain.text(2)]
+        lines.append([str(place), f"`{first}`", f"`{second}`", title, *numbers, verdict.outcome])
     return lines
 
 
@@ -168,7 +170,7 @@ def _correct(runs: Runs, recipes: list[str]) -> str:
                     ).mean
                     for track in measure.columns
                 ]
-                cells.append(_number(mean_of_known(found)))
+                cells.append(number(mean_of_known(found), 2))
             lines.append([f"{row}, `{recipe}`", *cells])
     return table(["row", *(measure.title for measure in CORRECT)], lines)
 
@@ -211,22 +213,14 @@ def _novelty(runs: Runs, recipes: list[str]) -> str:
 
 
 def _times(runs: Runs) -> str:
-    commands = list(dict.fromkeys(name for each in itertools.chain(*runs.values()) for name in each.seconds))
-    lines = [
-        [
-            f"`{each.recipe}`, seed {each.seed}",
-            *(f"{each.seconds[name] / 60:.1f}" if name in each.seconds else "" for name in commands),
-            f"{sum(each.seconds.values()) / 60:.1f}",
-        ]
-        for each in itertools.chain(*runs.values())
-    ]
-    total = sum(sum(each.seconds.values()) for each in itertools.chain(*runs.values())) / 60
-    lines.append(["all", *[""] * len(commands), f"{total:.0f}"])
-    return table(["row", *(f"{name}, minutes" for name in commands), "all"], lines)
-
-
-def _number(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.2f}"
+    experiments = [*itertools.chain(*runs.values())]
+    minutes = pd.DataFrame([each.seconds for each in experiments], dtype=float) / 60
+    lines = []
+    for each, (_, own) in zip(experiments, minutes.iterrows(), strict=True):
+        numbers = ["" if math.isnan(value) else f"{value:.1f}" for value in own]
+        lines.append([f"`{each.recipe}`, seed {each.seed}", *numbers, f"{own.sum():.1f}"])
+    lines.append(["all", *[""] * len(minutes.columns), f"{minutes.sum().sum():.0f}"])
+    return table(["row", *(f"{name}, minutes" for name in minutes), "all"], lines)
 
 
 def _blank(found: Spread) -> str:

@@ -1,17 +1,22 @@
 """What came out of many runs: the evaluations of recipes, each trained with one or more seeds."""
 
-import csv
 import dataclasses
+import json
 import math
 import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
+from msw2.evaluation.markdown import number
 from msw2.evaluation.results import Estimate, Key
 
 LEVEL = 0.95
+SECONDS = "seconds.json"  # wall time of the commands that made a run
+MACHINE = "machine.txt"  # the machine that evaluated a run, and as a rule trained it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Experiment:
         seed: of everything.
         path: the run directory.
         estimates: what its metrics.csv says.
-        seconds: wall time by command; what other runs had trained for it took none.
+        seconds: wall time by command. Parts that another run had trained took none.
+        machine: what made it; empty where that is not known.
     """
 
     recipe: str
@@ -48,6 +54,7 @@ class Experiment:
     path: pathlib.Path
     estimates: dict[Key, Estimate]
     seconds: dict[str, float]
+    machine: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +74,61 @@ class Spread:
 
     def text(self, digits: int) -> str:
         """Returns it for a table."""
-        if math.isnan(self.mean):
-            return "n/a"
-        spread = "" if math.isnan(self.half) else f" ± {self.half:.{digits}f}"
-        return f"{self.mean:.{digits}f}{spread}"
+        return number(self.mean, digits, self.half)
 
 
 def read_metrics(path: str | os.PathLike) -> dict[Key, Estimate]:
-    """Reads a metrics.csv."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return {Key(*row[:4]): Estimate(*map(float, row[4:])) for row in rows}
+    """Reads a metrics.csv, every number to its last digit."""
+    # As text first: a column is then never guessed, and Python's own parser rounds correctly in every pandas.
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    keys = frame[list(Key._fields)].itertuples(index=False, name=None)
+    values = frame[list(Estimate._fields)].map(float).itertuples(index=False, name=None)
+    return {Key(*key): Estimate(*value) for key, value in zip(keys, values, strict=True)}
+
+
+def run_path(folder: pathlib.Path, recipe: str, seed: int) -> pathlib.Path:
+    """Returns where `make reproduce` keeps a run."""
+    return folder / recipe / f"seed{seed}"
+
+
+def is_evaluated(path: pathlib.Path) -> bool:
+    """Returns whether a run has what a dossier reads."""
+    return (path / "eval" / "metrics.csv").exists()
+
+
+def read_seconds(path: pathlib.Path) -> dict[str, float]:
+    """Returns the wall time of a run's commands; empty where none was noted."""
+    return json.loads(_read(path / SECONDS) or "{}")
+
+
+def read_experiments(folder: pathlib.Path, runs: Iterable[tuple[str, int]]) -> dict[str, list[Experiment]]:
+    """Reads the evaluated runs of a folder.
+
+    Args:
+        folder: of the runs.
+        runs: recipe and seed of each.
+
+    Returns:
+        Experiments by recipe, in the order of `runs`; runs that are not evaluated are left out.
+    """
+    found: dict[str, list[Experiment]] = {}
+    for recipe, seed in runs:
+        path = run_path(folder, recipe, seed)
+        if is_evaluated(path):
+            estimates = read_metrics(path / "eval" / "metrics.csv")
+            experiment = Experiment(recipe, seed, path, estimates, read_seconds(path), _read(path / MACHINE))
+            found.setdefault(recipe, []).append(experiment)
+    return found
+
+
+def by_seed(experiments: list[Experiment], quantity: Quantity) -> pd.DataFrame:
+    """Returns a quantity as a table: a row a seed, `mean` and `half` of its interval, in the units of the tables."""
+    found = [estimate_of(experiment, quantity) for experiment in experiments]
+    columns = {
+        "mean": [each.mean for each in found],
+        "half": [(each.high - each.low) / 2 for each in found],
+    }
+    return pd.DataFrame(columns, index=[each.seed for each in experiments], dtype=float)
 
 
 def estimate_of(experiment: Experiment, quantity: Quantity) -> Estimate:
@@ -88,11 +139,11 @@ def estimate_of(experiment: Experiment, quantity: Quantity) -> Estimate:
 
 def spread(experiments: list[Experiment], quantity: Quantity) -> Spread:
     """Returns the mean of a quantity over the seeds of one recipe, with its interval."""
-    found = [estimate_of(experiment, quantity) for experiment in experiments]
-    return interval([each.mean for each in found], [(each.high - each.low) / 2 for each in found])
+    found = by_seed(experiments, quantity)
+    return interval(found["mean"], found["half"])
 
 
-def interval(values: list[float], halves: list[float]) -> Spread:
+def interval(values: Iterable[float], halves: Iterable[float]) -> Spread:
     """Returns the mean of some values with its 95 % interval.
 
     Args:
@@ -108,3 +159,11 @@ def interval(values: list[float], halves: list[float]) -> Spread:
     error = numbers.std(ddof=1) / math.sqrt(len(numbers))
     quantile = stats.t.ppf(0.5 + LEVEL / 2, len(numbers) - 1)
     return Spread(float(numbers.mean()), float(quantile * error), len(numbers))
+
+
+def _read(path: pathlib.Path) -> str:
+    """Returns what a file says; nothing where the file is missing."""
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""

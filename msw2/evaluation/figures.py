@@ -1,4 +1,4 @@
-"""Figures: pianorolls of songs, and curves of histories; no pyplot, so that nothing global is touched."""
+"""Curves of histories."""
 
 import csv
 import itertools
@@ -7,53 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from msw2.music.grid import BEATS_PER_BAR, Grid
-from msw2.music.tracks import TRACK_NAMES
-from msw2.system.files import replacing
-
-COLOURS = ("#3d405b", "#2a78b5", "#e07a2f", "#2f9e64", "#9b4dca")  # one a track, told apart in greyscale too
-_INK, _FAINT, _PAPER = "#30343b", "#dfe3e8", "#f8f9fb"
-_OCTAVE = 12
-_DPI = 130
-
-
-def draw_pianorolls(path: str | os.PathLike, songs: dict[str, np.ndarray], grid: Grid) -> None:
-    """Draws songs side by side as a PNG, the five tracks of each below one another.
-
-    The songs share the time axis and, a track, the pitch axis, so that they can be compared by eye.
-
-    Args:
-        path: the PNG to write, whole or not at all.
-        songs: title -> bool [step, pitch, track], at least one.
-        grid: steps a bar and lowest pitch, for the bar lines and the names of the octaves.
-
-    Raises:
-        ValueError: if there are no songs, or one does not have the grid's pitches and five tracks.
-    """
-    _check_songs(songs, grid)
-    steps = max(grid.steps, *(len(song) for song in songs.values()))
-    spans = [_pitch_span([song[..., track] for song in songs.values()]) for track in range(len(TRACK_NAMES))]
-    heights = [max(high - low, 1.5 * _OCTAVE) for low, high in spans]
-    width = len(songs) * float(np.clip(0.8 * steps / grid.steps, 4, 14))
-    figure = _figure(0.9 + min(width, 26), float(np.clip(0.05 * sum(heights), 7, 14)))
-    axes = figure.subplots(
-        len(TRACK_NAMES), len(songs), sharex=True, sharey="row", squeeze=False, height_ratios=heights
-    )
-    for column, (title, song) in enumerate(songs.items()):
-        axes[0, column].set_title(title, fontsize=12, fontweight="bold", color=_INK, pad=8)
-        axes[-1, column].set_xlabel("bar", color=_INK)
-        for track, axis in enumerate(axes[:, column]):
-            _draw_track(axis, song[..., track], COLOURS[track])
-            _rule_time(axis, steps, grid)
-            _rule_pitch(axis, spans[track], grid)
-    for track, name in enumerate(TRACK_NAMES):
-        axes[track, 0].set_ylabel(name, fontsize=11, fontweight="bold", color=COLOURS[track])
-    _save(figure, path)
+from msw2.inference.pictures import COLOURS, FAINT, INK, new_figure, save_figure
 
 
 def read_history(path: str | os.PathLike) -> dict[str, list[float]]:
@@ -97,90 +53,14 @@ def draw_curves(
     panels = list(itertools.product(columns, histories.items()))
     across = min(3, len(histories)) if len(columns) == 1 else len(histories)
     down = -(-len(panels) // across)
-    figure = _figure(across * min(4.4, 18 / across), 3.1 * down)
+    figure = new_figure(across * min(4.4, 18 / across), 3.1 * down)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for axis, (column, (title, history)) in zip(axes, panels, strict=False):
         _draw_curve(axis, history, column)
-        axis.set_title(title, fontsize=11, fontweight="bold", color=_INK)
+        axis.set_title(title, fontsize=11, fontweight="bold", color=INK)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    _save(figure, path)
-
-
-def _check_songs(songs: dict[str, np.ndarray], grid: Grid) -> None:
-    if not songs:
-        raise ValueError("no songs were given; at least one is needed")
-    for title, song in songs.items():
-        if song.ndim != 3 or song.shape[1:] != (grid.pitches, len(TRACK_NAMES)):
-            raise ValueError(
-                f"song {title!r} of shape {song.shape} is not [step, {grid.pitches} pitches, "
-                f"{len(TRACK_NAMES)} tracks]"
-            )
-
-
-def _pitch_span(rolls: list[np.ndarray]) -> tuple[int, int]:
-    """Returns the first and one past the last pitch to show: what sounds and two more each side."""
-    sounding = np.flatnonzero(np.any([roll.any(axis=0) for roll in rolls], axis=0))
-    low, high = (sounding[0] - 2, sounding[-1] + 3) if len(sounding) else (0, _OCTAVE)
-    return int(low), int(max(high, low + _OCTAVE))
-
-
-def note_boxes(roll: np.ndarray) -> np.ndarray:
-    """Returns the notes of one track, bool [step, pitch], as (onset, end, pitch), int64 [note, 3].
-
-    A note is a run of cells; `end` is its first silent step. Sorted by pitch, then onset.
-    """
-    edges = np.diff(np.pad(roll.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    pitches, onsets = np.nonzero(edges == 1)
-    _, ends = np.nonzero(edges == -1)
-    return np.stack([onsets, ends, pitches], axis=1)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Returns an empty figure, sizes in inches, with the canvas that draws without a display."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _draw_track(axis: Axes, roll: np.ndarray, colour: str) -> None:
-    onsets, ends, pitches = note_boxes(roll).T
-    corners = np.stack([onsets, pitches, onsets, pitches + 1, ends, pitches + 1, ends, pitches], axis=1)
-    # An edge of its own colour keeps a one-step hit visible where a step is thinner than a pixel.
-    boxes = PolyCollection(
-        corners.reshape(-1, 4, 2), facecolor=colour, edgecolor=colour, linewidth=0.5, zorder=3
-    )
-    axis.add_collection(boxes, autolim=False)
-
-
-def _rule_time(axis: Axes, steps: int, grid: Grid) -> None:
-    """Bar lines, faint beat lines where there is room, and bar numbers from 1."""
-    bars = -(-steps // grid.steps)
-    every = 2 ** max(0, int(np.ceil(np.log2(bars / 20))))  # of a long song, number only some bars
-    axis.set_xlim(0, bars * grid.steps)
-    numbered = np.arange(0, bars, every)
-    axis.set_xticks(numbered * grid.steps, labels=[str(bar + 1) for bar in numbered], ha="left")
-    if bars <= 32:
-        axis.set_xticks(np.arange(bars * BEATS_PER_BAR) * grid.beat_resolution, minor=True)
-        axis.grid(axis="x", which="minor", color=_FAINT, linewidth=0.5, zorder=0)
-    axis.grid(axis="x", which="major", color="#aab2bd", linewidth=0.9, zorder=1)
-    axis.tick_params(axis="x", which="minor", length=2, color=_INK)
-    axis.tick_params(axis="x", which="major", length=5, color=_INK, labelcolor=_INK, labelsize=9)
-
-
-def _rule_pitch(axis: Axes, span: tuple[int, int], grid: Grid) -> None:
-    """A line and a name (C1 = MIDI 24) at every C, as musicians count octaves."""
-    low, high = span
-    cs = [pitch for pitch in range(low, high + 1) if (pitch + grid.lowest_pitch) % _OCTAVE == 0]
-    axis.set_ylim(low, high)
-    axis.set_yticks(cs, labels=[f"C{(pitch + grid.lowest_pitch) // _OCTAVE - 1}" for pitch in cs])
-    axis.grid(axis="y", color=_FAINT, linewidth=0.8, zorder=0)
-    axis.tick_params(axis="y", length=0, labelcolor=_INK, labelsize=9)
-    axis.set_facecolor(_PAPER)
-    axis.set_axisbelow(True)
-    for side in axis.spines.values():
-        side.set_color("#aab2bd")
+    save_figure(figure, path)
 
 
 def _draw_curve(axis: Axes, history: dict[str, list[float]], column: str) -> None:
@@ -197,17 +77,11 @@ def _draw_curve(axis: Axes, history: dict[str, list[float]], column: str) -> Non
         everything = np.concatenate(shown)
         if column == "loss" and everything.min() > 0 and everything.max() > 10 * everything.min():
             axis.set_yscale("log")
-        axis.legend(frameon=False, fontsize=9, labelcolor=_INK)
+        axis.legend(frameon=False, fontsize=9, labelcolor=INK)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.set_xlabel("epoch", color=_INK)
-    axis.set_ylabel(column, color=_INK)
-    axis.grid(color=_FAINT, linewidth=0.8)
+    axis.set_xlabel("epoch", color=INK)
+    axis.set_ylabel(column, color=INK)
+    axis.grid(color=FAINT, linewidth=0.8)
     axis.set_axisbelow(True)
-    axis.tick_params(colors=_INK, which="both", labelsize=9)
+    axis.tick_params(colors=INK, which="both", labelsize=9)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def _save(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes a PNG; without the program's name inside, the same drawing gives the same bytes."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, format="png", metadata={"Software": None})

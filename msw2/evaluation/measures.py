@@ -19,7 +19,7 @@ _CHUNK = 128  # phrases measured at a time, which bounds the temporary arrays to
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """A metric as it is reported.
+    """A metric with what its report needs.
 
     Attributes:
         name: as in metrics.csv.

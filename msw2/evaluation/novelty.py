@@ -1,23 +1,26 @@
 """How near phrases are to the training phrases: whether generation copies.
 
-The distance of two phrases is 1 - F1 over the cells of all five tracks (Dice): 0 for the same cells, 1 for none in
-common, also for silence against music. A phrase is sought in all transpositions by up to six semitones either way in
-which no note leaves the pitch axis, so that a copy in another key is a copy; drums stay. What to compare with is what
-phrases of songs that the model has not heard come to: music repeats itself.
+The distance of two phrases is 1 - F1 over the cells of all five tracks (Dice). It is 0 for the same cells, and 1 where
+no cell is shared, also for silence against music. A copy in another key is a copy: each phrase is sought in all
+transpositions by up to six semitones either way that keep every note on the pitch axis. Drums stay. Music repeats
+itself, so compare the result with the same distances of held-out songs.
 
-The search is exact. Cells are first counted beat by beat, for each pitch and track: two phrases with a_i and b_i
-cells in place i share at most sum_i min(a_i, b_i) <= sum_i sqrt(a_i b_i), a matrix product. Only what this bound
-cannot rule out, one pair in some thousand, is compared cell by cell, as bits.
+The search is exact. It first counts cells beat by beat, for each pitch and track. Two phrases with a_i and b_i cells in
+place i share at most sum_i min(a_i, b_i) <= sum_i sqrt(a_i b_i), a matrix product. This bound rules out all but one
+pair in some thousand. Those are compared cell by cell, as bits.
 """
 
+import dataclasses
 import typing
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from msw2.config import Config
 from msw2.data import packing
+from msw2.data.store import Store
 from msw2.evaluation.bootstrap import Sample
-from msw2.evaluation.results import ALL, Estimate, Key
+from msw2.evaluation.results import ALL, Estimate, Evaluation, Key
 from msw2.music.grid import Grid
 from msw2.music.tracks import DRUMS
 
@@ -38,7 +41,7 @@ class Nearest(typing.NamedTuple):
     Attributes:
         distance: float64 [phrase], 0..1.
         index: int64 [phrase], of the training phrase; -1 where none has a cell in common.
-        semitones: int64 [phrase], by which the phrase was transposed to be so near.
+        semitones: int64 [phrase], the transposition that makes the phrase so near.
     """
 
     distance: np.ndarray
@@ -66,7 +69,7 @@ def nearest(phrases: np.ndarray, training: Iterable[np.ndarray], grid: Grid) -> 
 
 
 def evenly(batches: Iterable[np.ndarray], count: int, limit: int) -> Iterator[np.ndarray]:
-    """Yields of `count` rows in batches only `limit`, spread evenly."""
+    """Yields `limit` rows out of the `count` rows in batches, spread evenly."""
     start = 0
     for batch in batches:
         edges = np.arange(start, start + len(batch) + 1) * min(limit, count) // count
@@ -97,6 +100,34 @@ def estimates(row: str, distances: np.ndarray, *, seed: int, resamples: int) -> 
         Key(row, metric, "correct", ALL): Estimate(*number)
         for metric, number in zip(METRICS, numbers, strict=True)
     }
+
+
+def searched(store: Store, config: Config, limit: int) -> tuple[int, int]:
+    """Returns how many training phrases to search, at most `limit` (0: all), and how many the run was trained on."""
+    trained = -(-config.train_bars // config.bars)  # 0: on all
+    count = min(store.count("train"), trained or store.count("train"))
+    return min(limit or count, count), count
+
+
+def with_novelty(
+    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, among: tuple[int, int]
+) -> Evaluation:
+    """Adds the distances of named phrases to training phrases.
+
+    Args:
+        evaluation: what to add to; its seed and number of resamples are used.
+        sought: row to its phrases, bool [phrase, bar, step, pitch, track].
+        store: with the training phrases.
+        among: what `searched` returns.
+    """
+    limit, count = among
+    batches = store.packed("train", size=BATCH, limit=count)
+    found = nearest(np.concatenate(list(sought.values())), evenly(batches, count, limit), store.grid)
+    ends = np.cumsum([len(phrases) for phrases in sought.values()])[:-1]
+    added = {}
+    for row, distances in zip(sought, np.split(found.distance, ends), strict=True):
+        added |= estimates(row, distances, seed=evaluation.seed, resamples=evaluation.resamples)
+    return dataclasses.replace(evaluation, estimates=evaluation.estimates | added, searched=among)
 
 
 def _summary(distances: np.ndarray) -> np.ndarray:
@@ -135,7 +166,7 @@ class _Group:
         self.best = Nearest(np.ones(size), np.full(size, -1), np.zeros(size, np.int64))
 
     def search(self, heard: _Packed, first: int) -> None:
-        """Goes through one batch of training phrases, of which the first has the index `first`."""
+        """Goes through one batch of training phrases; `first` is the index of the first one."""
         bounds = self._bounds(heard)
         likely = np.unravel_index(bounds.reshape(len(bounds), -1).argmin(axis=1), bounds.shape[1:])
         self._compare(heard, first, bounds, (np.arange(len(bounds)), *likely))
@@ -144,7 +175,7 @@ class _Group:
         self._compare(heard, first, bounds, tuple(each[order] for each in pairs))
 
     def _bounds(self, heard: _Packed) -> np.ndarray:
-        """No distance is less: float32 [phrase, shift, training phrase]; infinite where a note would be lost."""
+        """Returns lower bounds, float32 [phrase, shift, training phrase]; infinite where a note would be lost."""
         cells = self._sought.cells[:, None] + heard.cells
         factor = 2 * _ROUNDING / np.maximum(cells, 1)
         drums = self._sought.drums @ heard.drums.T
@@ -159,7 +190,7 @@ class _Group:
         return bounds
 
     def _compare(self, heard: _Packed, first: int, bounds: np.ndarray, pairs) -> None:
-        """Compares pairs (row, shift, training phrase), the likeliest first, as far as their bounds demand."""
+        """Compares pairs (row, shift, training phrase) that their bounds do not rule out, the likeliest first."""
         best = self.best
         for start in range(0, len(pairs[0]), _PAIRS):
             row, shift, index = (each[start : start + _PAIRS] for each in pairs)
@@ -185,7 +216,7 @@ def _words(packed: np.ndarray) -> np.ndarray:
 
 
 def _transposed(packed: np.ndarray, semitones: int) -> np.ndarray:
-    """Transposes `packing.pack`'s phrases in which no note leaves the pitch axis: their bits all move as far."""
+    """Transposes packed phrases whose notes all stay on the pitch axis: every bit moves by the same distance."""
     moved = packed.copy()
     pitched, source = moved[:, DRUMS + 1 :], packed[:, DRUMS + 1 :]
     if semitones > 0:

@@ -1,8 +1,7 @@
 """How alike two sets of phrases are: overlapping areas of each metric, and the Fréchet distance of all together.
 
-Both stand in for listeners as far as numbers can: they say whether a set is as varied as real music and in the same
-way, not whether it is good. So each comes with a floor, what two halves of the real songs are to one another: no
-model should be expected to be nearer.
+Both stand in for listeners, within limits. They say whether a set varies like real music, not whether it is good. Each
+comes with a floor: the same measure between two halves of the real songs. Expect no model to be nearer.
 """
 
 import dataclasses
@@ -18,7 +17,7 @@ from msw2.music.tracks import TRACK_NAMES
 
 PAIRS = 10_000  # most distances of a set; more hardly change a density
 GROUPS = 10  # left out one after another, for the intervals
-POINTS = 4096  # at which densities are compared
+POINTS = 4096  # places on the line where two densities are compared
 SMALLEST_DEVIATION = 0.05  # of a feature: what the real set hardly varies in would otherwise count for all
 
 Ratios = dict[Hashable, Ratio]
@@ -41,8 +40,8 @@ def compare(
     Args:
         ratios: of each row, by (name, definition) of a measure; those of `CORRECT` are compared.
         vectors: of each row, float64 [phrase, component], see `music.features`.
-        songs: [phrase] of the dataset, any name for each song, its phrases one after another; without, or
-            with fewer than two songs, there is no floor.
+        songs: [phrase] of the dataset, any name for each song, its phrases one after another. The floor needs
+            at least two songs.
         seed: of the draw of pairs.
 
     Returns:
@@ -92,7 +91,7 @@ def _compare(sets: dict[str, _Set], half: int | None, seed: int) -> dict[Key, fl
     first, second = real.where(slice(half)), real.where(slice(half, None))
     found |= _overlaps(FLOOR, first.ratios, second.ratios, seed)
     for row in (*others, FLOOR):
-        # Of restored phrases the second half, too: the first is not independent of the reference.
+        # Restored phrases give their second half, too: the first half is not independent of the reference.
         compared = second.vectors if row == FLOOR else sets[row].vectors[-len(second.vectors) :]
         found[Key(row, "FD_half", "correct", ALL)] = _equal_frechet(first.vectors, compared)
     return found
@@ -141,9 +140,9 @@ def middle(songs: np.ndarray) -> int | None:
 def overlapping_area(real: np.ndarray, other: np.ndarray, *, seed: int) -> float:
     """OA: overlap of the distances within the real set, and those from it to another set.
 
-    Every phrase has one value of a metric; the distance of two phrases is the difference of their values. If the
-    other set is like the real one, its phrases are as far from real ones as these are from one another, and OA is
-    near 1. Source: Yang and Lerch 2018, absolute distances between values; of larger sets `PAIRS` pairs are drawn.
+    Every phrase has one value of a metric; the distance of two phrases is the difference of their values. In a set
+    like the real one, phrases are as far from real phrases as real phrases are from one another. Then OA is near 1.
+    Source: Yang and Lerch 2018, absolute distances between values; of larger sets `PAIRS` pairs are drawn.
 
     Args:
         real: float64 [phrase], values.
@@ -212,8 +211,8 @@ def _density(sample: np.ndarray, bandwidth: float) -> np.ndarray:
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two samples (Heusel et al. 2017).
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), with the trace of the root from the eigenvalues of the symmetric
-    C1^(1/2) C2 C1^(1/2), which are the same: so covariances without full rank need no care.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The trace of the root comes from the eigenvalues of the symmetric
+    C1^(1/2) C2 C1^(1/2), which are the same. So covariances without full rank need no care.
 
     Args:
         first: float64 [sample, component].

@@ -1,6 +1,6 @@
 """Sections of `table1.md` on how alike sets of phrases are, and on what is copied."""
 
-from msw2.evaluation.cells import table, text
+from msw2.evaluation.markdown import table, text
 from msw2.evaluation.measures import CORRECT
 from msw2.evaluation.novelty import METRICS, NEAR
 from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Evaluation

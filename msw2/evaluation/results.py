@@ -12,7 +12,7 @@ RESTORED = "MSR"  # the row that F1, precision and recall belong to
 RESTORED_TRAIN = "MSR-train"  # the same of training songs
 FLOOR = "floor"  # the second half of the dataset's songs, compared with the first
 MEAN = "mean"  # the column that holds the mean of the tracks
-ALL = "all"  # the column of what is measured of all tracks together
+ALL = "all"  # the column of measurements over all tracks together
 
 
 class Key(typing.NamedTuple):
@@ -53,6 +53,6 @@ class Evaluation:
 
 
 def mean_of_known(values: Iterable[float]) -> float:
-    """Returns the mean of those values that are not NaN; NaN if there are none."""
+    """Returns the mean of the values other than NaN; NaN if every value is NaN."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from msw2.evaluation import distances, quality_tables
-from msw2.evaluation.cells import NONE, italic, table, text
+from msw2.evaluation.markdown import NONE, italic, table, text
 from msw2.evaluation.measures import COLLAPSE, CORRECT, TABLE1, TONAL_DISTANCE, Measure
 from msw2.evaluation.results import (
     ALL,

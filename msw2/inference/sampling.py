@@ -1,8 +1,8 @@
 """A trained sandwich at work on phrases: generate, encode, decode, restore.
 
-Every function treats a phrase by itself. A matrix product may add up a row in another order when the batch has
-another size, and a cell at the threshold would flip; so phrases pass through in chunks of one fixed size, the
-last one padded, and the same phrase gives the same bytes alone or in any batch.
+Every function treats a phrase by itself: the same phrase gives the same bytes alone or in any batch. A matrix product
+may add up a row in another order when the batch has another size, and flip a cell at the threshold. So phrases pass
+through in chunks of one fixed size, the last one padded.
 """
 
 import keras
@@ -18,11 +18,11 @@ from msw2.training.runs import Run
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
 BATCH = 256  # phrases in memory at a time as tensors
-ATTEMPTS = 8  # phrases drawn for one that is wanted, before generation is given up
+ATTEMPTS = 8  # phrases drawn for each wanted one, before generation gives up
 
 
 class SilenceError(Exception):
-    """A model that hardly makes a phrase without a silent bar; the message is one sentence for the user."""
+    """A model whose phrases nearly all have a silent bar; the message is one sentence for the user."""
 
 
 class PhraseFunctions:
@@ -151,7 +151,7 @@ class Sampler:
         Args:
             phrases: how many.
             seed: of the first phrase.
-            temperature: 1 for the prior as fitted, less for what is nearer to the centres.
+            temperature: 1 for the fitted prior; less draws nearer to its centres.
             refined: whether the refiners have the last word (MSG2 of Table I), or the BVAEs (MSG1).
 
         Returns:
@@ -176,7 +176,7 @@ class Sampler:
     def compose(
         self, songs: int, phrases: int, *, seed: int, temperature: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Makes songs of phrases in which no bar is silent in all tracks.
+        """Makes songs of phrases without a silent bar: some track sounds in every bar.
 
         Phrases are drawn with the seeds `seed`, `seed + 1`, ...; those with a silent bar are left out.
 

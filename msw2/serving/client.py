@@ -29,7 +29,7 @@ def generate(url: str, grid: Grid, *, seeds: list[int], temperature: float = 1.0
         bool [phrase, bar, step, pitch, track].
 
     Raises:
-        RequestError: if there is no such answer.
+        RequestError: if the server cannot be reached or answers otherwise.
     """
     inputs = {"seed": seeds, "temperature": [temperature] * len(seeds)}
     body = json.dumps({"signature_name": "generate", "inputs": inputs}).encode()

@@ -19,13 +19,13 @@ import msw2
 from msw2.inference.sampling import PhraseFunctions
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
-from msw2.serving import contract
+from msw2.serving import session_check
 from msw2.serving.warmup import write_warmup
 from msw2.training.runs import Run
 
 MODEL = "msw2"  # name under which it is served
 CHECKED_ROWS = 5
-EXTRA = "assets.extra"  # TF Serving's name for a folder that it does not interpret, but for the warm-up file
+EXTRA = "assets.extra"  # TF Serving's name for a folder where it reads only the warm-up file
 
 
 class ExportError(Exception):
@@ -37,7 +37,7 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 
     Args:
         run: finished.
-        version: TF Serving takes the highest one; a version that is there already is replaced.
+        version: TF Serving takes the highest one; an existing version is replaced.
 
     Returns:
         `<run>/export/msw2/<version>`.
@@ -63,7 +63,7 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 def serving_functions(run: Run) -> PhraseFunctions:
     """Returns the functions of a run as they are served: one phrase at a time.
 
-    A server is mostly asked for one phrase, so that is what it computes together.
+    Most requests to a server are for one phrase.
     """
     sandwich, prior = run.load_sandwich()
     return PhraseFunctions(sandwich, run.config, prior, chunk=1)
@@ -112,7 +112,7 @@ def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str
     for name, given in inputs.items():
         function = endpoints["generate" if name == "serving_default" else name]
         for output, value in function(**given).items():
-            for rows in contract.BATCHES:
+            for rows in session_check.BATCHES:
                 expected[f"{name}/{output}/{rows or len(value)}"] = value.numpy()[:rows]
     if answers.keys() != expected.keys():
         different = ", ".join(sorted(answers.keys() ^ expected.keys()))
@@ -125,12 +125,18 @@ def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str
 
 
 def _ask(folder: pathlib.Path, inputs: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns what the SavedModel answers, as `contract` writes it."""
+    """Returns what the SavedModel answers, as `session_check` writes it."""
     flat = {f"{name}/{key}": rows for name, arrays in inputs.items() for key, rows in arrays.items()}
     with tempfile.TemporaryDirectory() as scratch:
         given, made = pathlib.Path(scratch, "inputs.npz"), pathlib.Path(scratch, "outputs.npz")
         np.savez(given, **flat)
-        command = [sys.executable, contract.__file__, os.fspath(folder), os.fspath(given), os.fspath(made)]
+        command = [
+            sys.executable,
+            session_check.__file__,
+            os.fspath(folder),
+            os.fspath(given),
+            os.fspath(made),
+        ]
         # On the CPU, where the model in memory is compared to the last bit.
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -1,13 +1,14 @@
 """Ex-post density estimation (Ghosh et al. 2020): a prior that matches the latents that the model uses."""
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
+from scipy.spatial.distance import cdist
 
 from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.music.tracks import TRACKS
 
 MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
+_ROWS = 256  # points compared with all others at a time: their distances take 8 MB
 
 
 def fit_prior(config: Config, latents: np.ndarray) -> Prior:
@@ -15,8 +16,7 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
 
     Args:
         config: kind of the prior, its width, neighbours, seed; whether there is fusion.
-        latents: float32 [phrase, unit, latent], posterior means. Of more than `MAX_POINTS` phrases, that
-            many drawn at random are kept.
+        latents: float32 [phrase, unit, latent], posterior means. Beyond `MAX_POINTS` phrases, a random draw is kept.
     """
     phrases, units, latent = latents.shape
     if config.prior == "gaussian":
@@ -38,14 +38,20 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
 def _nearest_others(points: np.ndarray, wanted: int) -> np.ndarray:
     """Returns the indices of each point's nearest among those that differ from it, int32 [point, m].
 
-    m is `wanted`, or as many others as there are. Phrases that differ may have a track in common, of silence
-    most often: such points stay, as often as they come, but are no neighbours of one another.
+    m is `wanted`, or fewer where there are fewer others. Phrases that differ may have a track in common, mostly a
+    silent one. Each phrase keeps its point, but equal points are no neighbours of one another.
     """
     distinct, first, which = np.unique(points, axis=0, return_index=True, return_inverse=True)
     count = min(wanted, len(distinct) - 1)
     if not count:
         return np.zeros((len(points), 0), np.int32)
-    nearest = NearestNeighbors(n_neighbors=count).fit(distinct).kneighbors(return_distance=False)
+    nearest = np.empty((len(distinct), count), np.int64)
+    for start in range(0, len(distinct), _ROWS):
+        rows = np.arange(start, min(start + _ROWS, len(distinct)))
+        distances = cdist(distinct[rows], distinct, "sqeuclidean")
+        distances[rows - start, rows] = np.inf  # a point is no neighbour of its own
+        # Stable: of points that are equally near, the one with the smaller index comes first.
+        nearest[rows] = np.argsort(distances, axis=1, kind="stable")[:, :count]
     return first[nearest[which.reshape(-1)]].astype(np.int32)
 
 

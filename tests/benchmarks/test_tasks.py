@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from msw2.benchmarks import inference, songs, stock, synthetic, training
+from msw2.benchmarks import inference, song_tasks, stock, synthetic, training
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
 from msw2.data.midi_folder import midi_folder
@@ -170,16 +170,16 @@ def test_songs_are_counted_built_and_parsed(tmp_path, monkeypatch):
     folder.mkdir()
     for name in ("a", "b", "c"):
         (folder / name).write_bytes(b"MThd")
-    monkeypatch.setattr(songs, "freedoom", midi_folder)
+    monkeypatch.setattr(song_tasks, "freedoom", midi_folder)
     asked = []
 
     def build_store(source, out):
         asked.append((source.kind, out.name))
         return {"files": len(source)}
 
-    monkeypatch.setattr(songs, "build_store", build_store)
+    monkeypatch.setattr(song_tasks, "build_store", build_store)
     job = {"freedoom": str(folder)}
-    assert songs.build(job)(2) == (6, ())
+    assert song_tasks.build(job)(2) == (6, ())
     assert asked == [("midi", "store")] * 2
     pytest.importorskip("pretty_midi")
-    assert songs.parse(job)(7) == (7, ())  # damaged ones too, and round again
+    assert song_tasks.parse(job)(7) == (7, ())  # damaged ones too, and round again

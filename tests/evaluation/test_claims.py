@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from msw2.evaluation.claims import Comparison, claims, distance, f1, frechet, judge, together
+from msw2.evaluation.eval_report import evaluate
 from msw2.evaluation.experiments import Experiment
-from msw2.evaluation.report import evaluate
 from msw2.evaluation.results import Estimate
 from msw2.music.grid import Grid
 

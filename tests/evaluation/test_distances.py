@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from msw2.evaluation import distances, report
+from msw2.evaluation import distances, eval_report
 from msw2.evaluation.bootstrap import Sample
 from msw2.evaluation.measures import MEASURES
 from msw2.music import table1
@@ -92,7 +92,7 @@ def drums(number, off_beat):
 
 
 def evaluated(dataset, row, resamples=400):
-    evaluation = report.evaluate({"MSR": row, "dataset": dataset}, GRID, seed=3, resamples=resamples)
+    evaluation = eval_report.evaluate({"MSR": row, "dataset": dataset}, GRID, seed=3, resamples=resamples)
     assert not any(key[:2] == ("dataset", "distance_DP") for key in evaluation.estimates)
     return evaluation.estimates["MSR", "distance_DP", "released", "all"]
 

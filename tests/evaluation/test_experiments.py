@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from msw2.evaluation import experiments
+from msw2.evaluation.eval_report import evaluate, write_reports
 from msw2.evaluation.experiments import Experiment, Quantity, Spread
-from msw2.evaluation.report import evaluate, write_reports
 from msw2.evaluation.results import Estimate, Key
 from msw2.music.grid import Grid
 

@@ -128,3 +128,11 @@ def test_a_track_that_never_changes_is_drawn_as_it_is():
     samples = draw(prior, 30)
     assert (samples[:, 0] == 4).all()
     assert (samples[:, 1:].std(axis=0) > 0.3).all()
+
+
+def test_of_equally_near_points_the_first_is_the_neighbour(monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 2)  # three points do not fill whole blocks
+    line = np.array([0.0, 1.0, 2.0], np.float32)
+    latents = np.concatenate([line[:, None]] * 4, axis=1).reshape(3, 2, 2)
+    prior = fit_prior(dataclasses.replace(PARZEN, prior_neighbours=1), latents)
+    assert prior.neighbours[0, :, 0].tolist() == [1, 0, 1]

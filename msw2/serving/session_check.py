@@ -1,6 +1,6 @@
 """Runs every signature of a SavedModel as TF Serving would: in a session, without Keras and without msw2.
 
-Run by `export` as a script, in a process of its own: `python contract.py MODEL INPUTS.npz OUTPUTS.npz`. Arrays of
+Run by `export` as a script, in a process of its own: `python session_check.py MODEL INPUTS.npz OUTPUTS.npz`. Arrays of
 INPUTS are named `<signature>/<input>`; each signature is called with the first row, with the first three, and
 with all. Arrays of OUTPUTS are named `<signature>/<output>/<rows>`.
 """

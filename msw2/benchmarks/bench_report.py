@@ -4,6 +4,7 @@ import dataclasses
 
 from msw2.benchmarks.machine import Machine
 from msw2.benchmarks.rounds import Comparison, Slice, Spread, percentile, ratios
+from msw2.evaluation.markdown import table
 
 Slices = dict[str, list[Slice]]
 
@@ -39,11 +40,11 @@ def markdown(machine: Machine, made: dict) -> str:
     ]
     if made["ratios"]:
         head = ["group", "comparison", "ratio", "median", "lowest to highest", "goal"]
-        lines += [*_table(head, [_ratio_cells(row) for row in made["ratios"]]), ""]
+        lines += [table(head, map(_ratio_cells, made["ratios"]), padded=True), ""]
     if made["figures"]:
         head = ["group", "comparison", "contender", "median", "lowest to highest", "unit"]
         head += ["processes x threads", "memory, MiB", "samples: median, 95th percentile"]
-        lines += [*_table(head, [_figure_cells(row) for row in made["figures"]]), ""]
+        lines += [table(head, map(_figure_cells, made["figures"]), padded=True), ""]
     lines += [f"* {row['group']}, {row['comparison']}: {row['note']}" for row in made["notes"]]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -106,15 +107,5 @@ def _figure_cells(row: dict) -> list[str]:
 
 
 def _figure(value: float) -> str:
-    """Returns a number with three digits, or all of those before the point."""
+    """Returns a number with three digits, or with all digits before the point where those are more."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Returns the lines of a Markdown table, its columns padded."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    ]

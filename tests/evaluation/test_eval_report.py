@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from msw2.evaluation import novelty, report
+from msw2.evaluation import eval_report, novelty
 from msw2.evaluation.bootstrap import resample
 from msw2.evaluation.measures import MEASURES
 from msw2.music import metrics
@@ -41,7 +41,7 @@ RESTORED = phrases_of(2, (0, 0, 4, 2, 0), (1, 1, 4, 2, 0), (1, 0, slice(0, 2), 0
 @pytest.fixture(scope="module")
 def evaluation():
     rows = {"MSR": RESTORED, "dataset": DATASET}
-    return report.evaluate(rows, GRID, seed=7, resamples=200, original=DATASET, restored=RESTORED)
+    return eval_report.evaluate(rows, GRID, seed=7, resamples=200, original=DATASET, restored=RESTORED)
 
 
 def mean(evaluation, *key):
@@ -74,7 +74,7 @@ def test_tonal_distance_names_its_pair():
     rows = {
         "dataset": phrases_of(1, (0, 0, 0, 10, 2), (0, 0, 1, 4, 4))
     }  # C of the guitar, F sharp of the strings
-    evaluation = report.evaluate(rows, GRID, seed=1, resamples=5)
+    evaluation = eval_report.evaluate(rows, GRID, seed=1, resamples=5)
     assert mean(evaluation, "dataset", "TD", "correct", "guitar-strings") == pytest.approx(np.sqrt(8))
     assert np.isnan(mean(evaluation, "dataset", "TD", "correct", "piano-bass"))
 
@@ -108,7 +108,7 @@ def test_resampling_counts_equals_measuring_resampled_music():
 
 def test_interval_of_a_share_is_that_of_the_binomial():
     phrases = phrases_of(400, (slice(0, 100), 1, 2, 3, 1))
-    evaluation = report.evaluate({"dataset": phrases}, GRID, seed=2, resamples=2000)
+    evaluation = eval_report.evaluate({"dataset": phrases}, GRID, seed=2, resamples=2000)
     estimate = evaluation.estimates["dataset", "silent_phrases", "correct", "piano"]
     half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert estimate == pytest.approx((0.75, 0.75 - half, 0.75 + half), abs=0.005)
@@ -116,7 +116,7 @@ def test_interval_of_a_share_is_that_of_the_binomial():
 
 def test_same_seed_gives_same_intervals_and_another_seed_others():
     rows = {"dataset": random_phrases(20, seed=1)}
-    first, again, other = (report.evaluate(rows, GRID, seed=seed, resamples=50) for seed in (4, 4, 5))
+    first, again, other = (eval_report.evaluate(rows, GRID, seed=seed, resamples=50) for seed in (4, 4, 5))
     key = ("dataset", "UPC", "correct", "piano")
     assert first.estimates[key] == again.estimates[key]
     assert first.estimates[key].mean == other.estimates[key].mean
@@ -124,7 +124,7 @@ def test_same_seed_gives_same_intervals_and_another_seed_others():
 
 
 def test_csv_holds_every_estimate(evaluation, tmp_path):
-    _, path = report.write_reports(tmp_path / "eval", evaluation, split="test", preset="smoke")
+    _, path = eval_report.write_reports(tmp_path / "eval", evaluation, split="test", preset="smoke")
     assert path.read_text().splitlines()[0] == "row,metric,definition,track,mean,low,high"
     written = read(path)
     assert written.keys() == evaluation.estimates.keys()
@@ -134,7 +134,7 @@ def test_csv_holds_every_estimate(evaluation, tmp_path):
 
 
 def test_markdown_sets_our_rows_beside_the_papers(evaluation, tmp_path):
-    path, _ = report.write_reports(tmp_path, evaluation, split="validation", preset="smoke")
+    path, _ = eval_report.write_reports(tmp_path, evaluation, split="validation", preset="smoke")
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[2].startswith("Preset `smoke`, split `validation`, seed 7; phrases: 2 in MSR, 2 in dataset.")
     assert "(200 resamples of phrases)" in lines[2]
@@ -152,8 +152,8 @@ def test_markdown_gives_distances_in_the_units_of_the_paper(tmp_path):
     dataset = phrases_of(1, (0, 0, 0, 0))  # every track: band 0, in scale, one cell in three bars
     generated = phrases_of(1, (0, 0, 0, 0), (0, 0, 1, 2, 4))  # strings: band 1, out of scale, too
     rows = {"dataset": dataset, "MSG2": generated, "MSR": RESTORED}
-    path, _ = report.write_reports(
-        tmp_path, report.evaluate(rows, GRID, seed=7, resamples=10), split="test", preset="smoke"
+    path, _ = eval_report.write_reports(
+        tmp_path, eval_report.evaluate(rows, GRID, seed=7, resamples=10), split="test", preset="smoke"
     )
     lines = path.read_text(encoding="utf-8").splitlines()
     assert "| MSG2, generate | 10.00 ± 0.00 | 0.08 ± 0.00 | 0.00 ± 0.00 |" in lines
@@ -166,13 +166,13 @@ def test_markdown_gives_distances_in_the_units_of_the_paper(tmp_path):
 
 def test_markdown_has_what_is_alike_and_what_is_copied(tmp_path):
     dataset, made = random_phrases(6, seed=1), random_phrases(4, seed=2)
-    evaluation = report.evaluate(
+    evaluation = eval_report.evaluate(
         {"dataset": dataset, "MSG2": made}, GRID, seed=7, resamples=10, songs=np.array(list("aaabbb"))
     )
     for row, share in (("MSG2", 0.25), ("dataset", 0.5)):
         evaluation.estimates.update(novelty.estimates(row, np.full(4, share), seed=1, resamples=5))
     evaluation = dataclasses.replace(evaluation, searched=(40, 1200))
-    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     text = path.read_text(encoding="utf-8")
     for row in ("MSG2", "floor"):
         drums, average = (
@@ -196,24 +196,24 @@ def test_markdown_has_what_is_alike_and_what_is_copied(tmp_path):
 def test_silence_is_measured_and_written(tmp_path):
     silent = np.zeros((4, *SHAPE), bool)
     rows = {"dataset": silent, "MSG2": silent[:3]}
-    evaluation = report.evaluate(rows, GRID, seed=1, resamples=5, songs=np.array(list("aabb")))
+    evaluation = eval_report.evaluate(rows, GRID, seed=1, resamples=5, songs=np.array(list("aabb")))
     assert mean(evaluation, "MSG2", "OA_EB", "correct", "bass") == 1
     assert np.isnan(mean(evaluation, "MSG2", "OA_UPC", "correct", "bass"))
     assert mean(evaluation, "MSG2", "FD", "correct", "all") == 0
-    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     assert "nan" not in path.read_text(encoding="utf-8")
 
 
 def test_markdown_tables_are_rectangular(evaluation, tmp_path):
-    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
     widths = [{line.count("|") - 1 for line in table.splitlines()} for table in tables]
     assert widths == [{12}, {4}, {7}, {8}, {2}, {8}, {3}, {4}, {7}]
 
 
 def test_report_without_a_restoration_says_nothing_of_it(tmp_path):
-    evaluation = report.evaluate({"dataset": DATASET}, GRID, seed=7, resamples=10)
-    path, _ = report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
+    evaluation = eval_report.evaluate({"dataset": DATASET}, GRID, seed=7, resamples=10)
+    path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     assert "Restored" not in path.read_text(encoding="utf-8")
 
 
@@ -239,4 +239,4 @@ def test_report_without_a_restoration_says_nothing_of_it(tmp_path):
 )
 def test_unfitting_input_is_refused(rows, arguments, message):
     with pytest.raises(ValueError, match=message):
-        report.evaluate(rows, GRID, seed=1, **arguments)
+        eval_report.evaluate(rows, GRID, seed=1, **arguments)

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from msw2.evaluation.figures import draw_pianorolls
+from msw2.inference.pictures import draw_pianorolls
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.pianoroll import save_npz

@@ -3,6 +3,7 @@
 import csv
 import os
 import pathlib
+from collections.abc import Hashable
 
 import numpy as np
 
@@ -47,26 +48,31 @@ def evaluate(
         ValueError: if a row is missing, empty, not bool or of another shape than the grid's.
     """
     _check(rows, grid, original, restored, resamples)
+    # The dataset first, the others in their order.
+    measured = {row: measure_all(rows[row], grid) for row in sorted(rows, key=lambda name: name != DATASET)}
     estimates: dict[Key, Estimate] = {}
-    measured: dict[str, quality.Ratios] = {}
-    dataset: dict = {}
-    for row in sorted(rows, key=lambda name: name != DATASET):  # the dataset first, the others in their order
-        ratios = measure_all(rows[row], grid)
-        measured[row] = ratios
-        samples = resample(ratios, seed, resamples)
-        for measure in MEASURES:
-            sample = samples[measure.name, measure.definition]
-            estimates |= _estimates(row, measure.name, measure.definition, measure.columns, sample)
-        dataset = dataset or samples
-        quotient = _quotient(samples["cells", "correct"], dataset["cells", "correct"])
-        estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, quotient)
-        if row != DATASET:
-            estimates |= distances.estimates(row, samples, dataset)
+    dataset = resample(measured[DATASET], seed, resamples)
+    for row, ratios in measured.items():
+        samples = dataset if row == DATASET else resample(ratios, seed, resamples)
+        estimates |= _row(row, samples, dataset)
     vectors = {row: features(phrases, grid) for row, phrases in rows.items()}
     estimates |= quality.compare(measured, vectors, songs, seed=seed)
     if original is not None:
         estimates |= restoration(RESTORED, original, restored, seed=seed, resamples=resamples)
     return Evaluation(estimates, {row: len(phrases) for row, phrases in rows.items()}, seed, resamples)
+
+
+def _row(row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Sample]) -> dict[Key, Estimate]:
+    """Returns every measure of a row, and how the row compares with the dataset."""
+    estimates: dict[Key, Estimate] = {}
+    for measure in MEASURES:
+        sample = samples[measure.name, measure.definition]
+        estimates |= _estimates(row, measure.name, measure.definition, measure.columns, sample)
+    quotient = _quotient(samples["cells", "correct"], dataset["cells", "correct"])
+    estimates |= _estimates(row, "cells_ratio", "correct", TRACK_NAMES, quotient)
+    if row != DATASET:
+        estimates |= distances.estimates(row, samples, dataset)
+    return estimates
 
 
 def restoration(
@@ -104,14 +110,19 @@ def write_reports(
     """
     folder = pathlib.Path(folder)
     table, values = folder / "table1.md", folder / "metrics.csv"
-    with replacing(values) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*Key._fields, *Estimate._fields])
-        for key, estimate in evaluation.estimates.items():
-            writer.writerow([*key, *(f"{value:.6g}" for value in estimate)])
+    write_metrics(values, evaluation.estimates)
     with replacing(table) as temporary:
         temporary.write_text(tables.markdown(evaluation, split=split, preset=preset), encoding="utf-8")
     return table, values
+
+
+def write_metrics(path: str | os.PathLike, estimates: dict[Key, Estimate]) -> None:
+    """Writes estimates as a CSV that `experiments.read_metrics` reads, six digits each, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*Key._fields, *Estimate._fields])
+        for key, estimate in estimates.items():
+            writer.writerow([*key, *(f"{value:.6g}" for value in estimate)])
 
 
 def _estimates(

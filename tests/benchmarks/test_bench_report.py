@@ -1,6 +1,6 @@
 import json
 
-from msw2.benchmarks.report import markdown, report
+from msw2.benchmarks.bench_report import markdown, report
 from msw2.benchmarks.rounds import Comparison, Contender, Ratio, Slice
 
 COMPARISON = Comparison(
@@ -57,9 +57,9 @@ def test_the_tables(machine):
     assert lines[5].startswith("Contenders take turns; 3 rounds. ")
     assert lines[7:12] == [
         "| group  | comparison | ratio        | median | lowest to highest | goal            |",
-        "| ------ | ---------- | ------------ | ------ | ----------------- | --------------- |",
-        "| stage1 | PAPER      | ours / stock | 3.00   | 2.00 to 3.00      | >= 3.0: met     |",
-        "| stage1 | PAPER      | stock / ours | 0.33   | 0.33 to 0.50      | >= 0.5: not met |",
+        "| ------ | ---------- | ------------ | -----: | ----------------- | --------------- |",
+        "| stage1 | PAPER      | ours / stock |   3.00 | 2.00 to 3.00      | >= 3.0: met     |",
+        "| stage1 | PAPER      | stock / ours |   0.33 | 0.33 to 0.50      | >= 0.5: not met |",
         "| stage1 | PAPER      | share        | 16.7 % | 16.7 % to 25.0 %  |                 |",
     ]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[15:18]]

@@ -1,0 +1,47 @@
+from msw2.evaluation import glance
+from msw2.evaluation.results import Estimate, Key
+
+NAMES = ("drums", "piano", "guitar", "bass", "strings")
+
+
+def of(row, metric, **means):
+    return {
+        Key(row, metric, "correct", track): Estimate(mean, mean - 1, mean + 1)
+        for track, mean in means.items()
+    }
+
+
+ESTIMATES = {
+    **of("dataset", "cells", **dict(zip(NAMES, (1, 20.25, 300, 4.04, 5), strict=True))),
+    **of("dataset", "nearest_median", all=0.656),
+    **of("dataset", "nearest_5", all=0.5),
+    **of("dataset", "near_copies", all=0.0),
+    **of("MSG2", "cells", **dict(zip(NAMES, (6, 7, 8, 9, 10), strict=True))),
+    **of("MSG2", "nearest_median", all=0.125),
+    **of("MSG2", "near_copies", all=0.0625),
+    **of("MSR", "bars_kept", drums=0.995, piano=0.5),
+    **of("MSR-train", "F1", **dict(zip((*NAMES, "mean"), (0.9, 0.8, 0.7, 0.6, 0.5, 0.7), strict=True))),
+    **of("MSR", "F1", **dict(zip((*NAMES, "mean"), (0.5, 0.4, 0.3, 0.25, 0.125, 0.315), strict=True))),
+    **of("MSR", "precision", mean=0.9),
+    Key("MSG1", "cells", "released", "drums"): Estimate(1, 1, 1),
+}
+
+
+def test_the_lines():
+    assert glance.lines(ESTIMATES, "validation") == [
+        "                               drums     piano    guitar      bass   strings      mean",
+        "F1 % restored, validation       50.0      40.0      30.0      25.0      12.5      31.5",
+        "F1 % restored, train            90.0      80.0      70.0      60.0      50.0      70.0",
+        "cells a bar, dataset             1.0      20.2     300.0       4.0       5.0",
+        "cells a bar, MSG2                6.0       7.0       8.0       9.0      10.0",
+        "restored drums sound in 99.5 % of the bars in which the original has drums",
+        "MSG2: 12.5 % from the nearest training phrase (median), 6.2 % are near copies",
+        "dataset: 65.6 % from the nearest training phrase (median), 0.0 % are near copies",
+    ]
+
+
+def test_what_is_shown_is_all_that_the_lines_need():
+    shown = glance.shown(ESTIMATES)
+    assert glance.lines(shown, "test") == glance.lines(ESTIMATES, "test")
+    assert len(shown) == 2 * 6 + 2 * 5 + 1 + 4
+    assert all(ESTIMATES[key] == estimate for key, estimate in shown.items())
