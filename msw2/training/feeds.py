@@ -11,8 +11,10 @@ from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.store import Store
 from msw2.models.sandwich import part_seed
+from msw2.system.rows import RowFile
 from msw2.training.runs import RunError
 
+Rows = np.ndarray | RowFile
 # Of a track: a loss that is measured after every epoch of 3,200 must not cost a third of it.
 MAX_VALIDATION_UNITS = 1024
 # Units at a time: the C library gives back what more of them take, and takes it again (`system.memory`).
@@ -103,17 +105,17 @@ class UnitFeed:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ArrayFeed:
-    """The rows of two arrays in memory.
+    """The rows of two arrays.
 
     Attributes:
         config: batch size, seed.
-        pairs: inputs and targets, float32 [row, ...] each; they may be the same array.
+        pairs: inputs and targets, float32 [row, ...] each, in memory or on disk; they may be the same.
         validation: the same of validation songs.
         rows: rows an epoch.
     """
 
     config: Config
-    pairs: tuple[np.ndarray, np.ndarray]
+    pairs: tuple[Rows, Rows]
     validation: tuple[np.ndarray, np.ndarray]
     rows: int
 
@@ -131,8 +133,9 @@ class ArrayFeed:
             return tf.data.Dataset.from_tensor_slices(shuffled).batch(self.config.batch_size)
 
         def look_up(array, indices):
-            # Looked up by NumPy: as a tensor, a gigabyte of moments would be there twice.
-            found = tf.numpy_function(lambda index: array[index], [indices], tf.float32, stateful=False)
+            # Looked up by NumPy: as a tensor, the array would be in memory twice.
+            read = array.read if isinstance(array, RowFile) else array.__getitem__
+            found = tf.numpy_function(read, [indices], tf.float32, stateful=False)
             return tf.ensure_shape(found, [None, *array.shape[1:]])
 
         def load(indices):

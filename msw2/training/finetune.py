@@ -15,7 +15,7 @@ from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH
 from msw2.training.fit import fit
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, save_weights
-from msw2.training.stage2 import encode_moments, posterior_means
+from msw2.training.stage2 import encode_moments, phrase_latents
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
 
@@ -42,12 +42,10 @@ def train_all(run: Run, store: Store) -> bool:
     resume = fit(
         view, feed, resume_of(run, store, "finetune"), epochs=config.finetune_epochs, label="finetune"
     )
-    moments = encode_moments(sandwich, config, store, "train", copies=1)
-    latents = posterior_means(sandwich, config, moments.reshape(-1, *moments.shape[3:]))
+    moments, units = encode_moments(sandwich, config, store, "train", copies=1)
     for name in PARTS:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
-    prior = fit_prior(config, latents.reshape(-1, config.units, config.fusion_latent))
-    prior.save(run.finetuned_prior)
+    fit_prior(config, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
     resume.finish()
     return True
 

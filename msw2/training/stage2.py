@@ -12,6 +12,7 @@ from msw2.models.sandwich import FUSION_PARTS, build_sandwich, encoding_view, st
 from msw2.music.tracks import TRACK_NAMES
 from msw2.music.transposition import transpose
 from msw2.system.progress import Progress
+from msw2.system.rows import RowFile
 from msw2.training.feeds import ArrayFeed, most_units
 from msw2.training.fit import Resume, fit
 from msw2.training.prior import fit_prior
@@ -48,13 +49,9 @@ def train_fusion(run: Run, store: Store) -> bool:
         run.load_weights(sandwich, *FUSION_PARTS)
     fitted = config.fusion != "none" and missing
     copies = config.mfg_transpositions if fitted else 1
-    moments = encode_moments(sandwich, config, store, "train", copies=copies)
-    resume = None
-    if fitted:
-        resume = _fit_fusion(run, store, sandwich, moments.reshape(-1, *moments.shape[3:]))
-    own_key = moments[0].reshape(-1, *moments.shape[3:])
-    latents = posterior_means(sandwich, config, own_key)
-    fit_prior(config, latents.reshape(-1, config.units, config.fusion_latent)).save(run.prior)
+    moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
+    resume = _fit_fusion(run, store, sandwich, moments) if fitted else None
+    fit_prior(config, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
     for name in FUSION_PARTS if missing else ():
         run.save_weights(sandwich.get_layer(name), name)
     if resume:
@@ -64,7 +61,7 @@ def train_fusion(run: Run, store: Store) -> bool:
 
 def encode_moments(
     sandwich: keras.Model, config: Config, store: Store, split: str, *, copies: int
-) -> np.ndarray:
+) -> tuple[RowFile, int]:
     """Encodes the units of a split once for each transposition.
 
     Of the training split it takes the phrases from the first on that `train_bars` allows; of others, as many as a
@@ -78,43 +75,55 @@ def encode_moments(
         copies: transpositions of each phrase: 0, +1, -1, +2, ... semitones.
 
     Returns:
-        float32 [copy, phrase, unit, track, 2 x BVAE latent].
+        Moments, float32 [unit, track, 2 x BVAE latent], and how many of them, from the first on, are of the songs' own
+        keys. The other transpositions follow, one after another, each of the same units.
     """
     there = store.count(split) * config.units
     units = min(there, most_units(config, split) or MAX_FUSION_UNITS, MAX_FUSION_UNITS)
     copies = max(1, min(copies, MAX_FUSION_UNITS // max(units, 1)))
-    encode = tf.function(encoding_view(sandwich))
-    shape = (copies, -(-units // config.units), config.units, len(TRACK_NAMES), 2 * config.bvae_latent)
-    moments, filled = np.empty(shape, np.float32), 0
-    progress = Progress(copies * shape[1], "phrases", label=f"encoding {split}")
-    for packed in store.packed(split, size=ENCODE_PHRASES, limit=shape[1]):
-        phrases = packing.unpack(packed, store.grid)
+    encode, phrases = tf.function(encoding_view(sandwich)), -(-units // config.units)
+    own_key = phrases * config.units
+    moments = RowFile(copies * own_key, (len(TRACK_NAMES), 2 * config.bvae_latent))
+    progress, filled = Progress(copies * phrases, "phrases", label=f"encoding {split}"), 0
+    for packed in store.packed(split, size=ENCODE_PHRASES, limit=phrases):
+        batch = packing.unpack(packed, store.grid)
         for copy in range(copies):
-            moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
-            moments[copy, filled : filled + len(moved)] = np.reshape(encode(moved), (len(moved), *shape[2:]))
-            progress.update(copies * filled + (copy + 1) * len(moved))
-        filled += len(phrases)
+            moved = transpose(batch, (copy + 1) // 2 * (1 if copy % 2 else -1))
+            moments.write(copy * own_key + filled * config.units, encode(moved).numpy())
+            progress.update(copies * filled + (copy + 1) * len(batch))
+        filled += len(batch)
     progress.close()
-    return moments
+    return moments, own_key
 
 
-def posterior_means(sandwich: keras.Model, config: Config, moments: np.ndarray) -> np.ndarray:
-    """Returns the MFG-VAE's means, float32 [unit, latent], of moments [unit, track, 2 x BVAE latent]."""
+def phrase_latents(sandwich: keras.Model, config: Config, moments: RowFile, end: int) -> np.ndarray:
+    """Returns the MFG-VAE's means, float32 [phrase, unit, latent], of the first `end` units' moments."""
     encode = tf.function(sandwich.get_layer("mfg_encoder"))
-    batches = [encode(moments[i : i + 1024]) for i in range(0, len(moments), 1024)]
-    return np.concatenate(batches)[:, : config.fusion_latent]
+    means = [encode(block)[:, : config.fusion_latent] for block in moments.blocks(1024, end)]
+    return np.reshape(np.concatenate(means), (-1, config.units, config.fusion_latent))
 
 
-def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: np.ndarray) -> Resume:
-    """Fits the MFG-VAE to moments, float32 [unit, track, 2 x BVAE latent], and to their scale."""
+def scale_of(moments: RowFile) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation over the rows, float64, each of the shape of a row."""
+    sums = np.zeros((2, *moments.shape[1:]))
+    for block in moments.blocks(4096):
+        wide = block.astype(np.float64)
+        sums += wide.sum(axis=0), (wide**2).sum(axis=0)
+    mean, square = sums / len(moments)
+    return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: RowFile) -> Resume:
+    """Fits the MFG-VAE to moments, and to their scale."""
     config = run.config
     if config.standardise:
+        mean, deviation = scale_of(moments)
         # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
-        deviation = np.maximum(moments.std(axis=0), 1e-2)
-        set_statistics(*(sandwich.get_layer(name) for name in FUSION_PARTS), moments.mean(axis=0), deviation)
-    validation = encode_moments(sandwich, config, store, "validation", copies=1)
-    validation = validation.reshape(-1, *moments.shape[1:])
+        deviation = np.maximum(deviation, 1e-2)
+        set_statistics(*(sandwich.get_layer(name) for name in FUSION_PARTS), mean, deviation)
+    validation, held_out = encode_moments(sandwich, config, store, "validation", copies=1)
     rows = -(-config.epoch_bars // config.unit_bars) or len(moments)
+    validation = validation.read(np.arange(held_out))
     feed = ArrayFeed(config, (moments, moments), (validation, validation), rows)
     view = set_stage(sandwich, "stage2", config, steps=config.mfg_epochs * feed.steps)
     return fit(view, feed, resume_of(run, store, "mfg_vae"), epochs=config.mfg_epochs, label="mfg_vae")
