@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +19,8 @@ class RowFile:
     def __init__(self, count: int, shape: tuple[int, ...]):
         self.shape = (count, *shape)
         self._bytes = 4 * int(np.prod(shape))
-        self._file = tempfile.TemporaryFile(buffering=0)
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed when this object goes
+        weakref.finalize(self, self._file.close)
         self._file.truncate(count * self._bytes)
 
     def __len__(self) -> int:
