@@ -1,6 +1,9 @@
 """New training units from those that are there, in the graph: transposed, and mixed of two."""
 
+import numpy as np
 import tensorflow as tf
+
+from msw2.music.tracks import DRUMS
 
 
 def transpose(cells, shifts):
@@ -19,6 +22,27 @@ def transpose(cells, shifts):
     moved = tf.gather(cells, tf.clip_by_value(source, 0, pitches - 1), axis=2, batch_dims=1)
     inside = (source >= 0) & (source < pitches)
     return moved * tf.cast(inside, moved.dtype)[:, None]
+
+
+def transpose_phrases(phrases: np.ndarray, semitones: int) -> np.ndarray:
+    """Transposes phrases: the pitched tracks of each move together, the drums stay.
+
+    Args:
+        phrases: bool [phrase, bar, step, pitch, track], all five tracks.
+        semitones: how far, up if positive. A phrase whose notes come nearer than this to the edge of the pitch
+            axis moves only to the edge.
+
+    Returns:
+        bool, the same shape.
+    """
+    by_pitch = np.moveaxis(phrases, 3, -1)  # [phrase, bar, step, track, pitch]
+    pitched = [track for track in range(phrases.shape[-1]) if track != DRUMS]
+    cells = by_pitch[..., pitched, :]
+    # What moves together lies on one axis.
+    units = cells.reshape(len(phrases), -1, phrases.shape[3]).view(np.uint8)
+    moved = by_pitch.copy()
+    moved[..., pitched, :] = transpose(units, tf.fill([len(phrases)], semitones)).numpy().reshape(cells.shape)
+    return np.moveaxis(moved, -1, 3)
 
 
 def mix(cells, share, *, is_drum, beat: int, seed):

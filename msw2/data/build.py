@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msw2
-from msw2.data.report import Report, Tally
+from msw2.data.build_report import Report, Tally
 from msw2.data.shards import SHARD_PHRASES, ShardWriter
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.data.splits import TEST, assigned, with_test_songs
 from msw2.data.store import FORMAT, MANIFEST, REPORT, SPLITS, Store, StoreError
 from msw2.data.windows import Rules

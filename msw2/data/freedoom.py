@@ -16,7 +16,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 
-from msw2.data.songs import Item, SongSource
+from msw2.data.song_files import Item, SongSource
 from msw2.data.store import StoreError
 from msw2.music.midi import read_song
 

@@ -12,9 +12,9 @@ import zipfile
 
 import numpy as np
 
-from msw2.data import npz
-from msw2.data.songs import SongSource, folder_items
+from msw2.data.song_files import SongSource, folder_items
 from msw2.data.store import StoreError
+from msw2.music import npz
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.midi import MAX_BARS, MAX_TEMPO, MIN_TEMPO, Song, SongError
 from msw2.music.notes import silence

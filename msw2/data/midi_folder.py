@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from msw2.data.songs import SongSource, folder_items
+from msw2.data.song_files import SongSource, folder_items
 from msw2.data.store import StoreError
 from msw2.music.midi import MAX_FILE_BYTES, read_song
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Collection, Iterable, Iterator
 
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.data.store import SPLITS, StoreError
 
 TRAIN, VALIDATION, TEST = SPLITS

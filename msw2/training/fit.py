@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from msw2.data.untuned import untuned
+from msw2.data.autotune import without_autotune
 from msw2.models.operations import fitting
 from msw2.system.files import replacing
 
@@ -150,11 +150,11 @@ def fit(
         return
     with fitting():
         model.fit(
-            untuned(batches(first)),
+            without_autotune(batches(first)),
             initial_epoch=first,
             epochs=epochs,
             steps_per_epoch=steps,
-            validation_data=None if validation is None else untuned(validation),
+            validation_data=None if validation is None else without_autotune(validation),
             callbacks=[*callbacks, resume, Progress(label, epochs)],
             shuffle=False,  # the dataset is; Keras warns otherwise
             verbose=0,

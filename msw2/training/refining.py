@@ -7,6 +7,7 @@ from keras import ops
 
 from msw2.data import pipeline
 from msw2.data.store import Store
+from msw2.data.stored_units import Units
 from msw2.models import bvae
 from msw2.models.layers import Sampling
 from msw2.models.refine import THRESHOLD, training_view
@@ -120,7 +121,7 @@ def refine_accuracy() -> keras.metrics.Metric:
 
 
 def _fit_made(
-    run: Run, store: Store, parts: Parts, train: pipeline.PackedUnits, *, refiner: keras.Model, track: str
+    run: Run, store: Store, parts: Parts, train: Units, *, refiner: keras.Model, track: str
 ) -> Resume:
     """Fits a compiled refiner to units that the frozen BVAE decodes once, in memory."""
     name, made = f"{track}_refiner", tf.function(made_view(parts, track))

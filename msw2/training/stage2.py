@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.data import packing, pipeline
+from msw2.data.augmentation import transpose_phrases
 from msw2.data.store import Store
 from msw2.models import mfg_vae
 from msw2.models.sandwich import Parts, Sandwich, build_parts, fusion_vae
 from msw2.music.tracks import TRACK_NAMES
-from msw2.music.transposition import transpose
 from msw2.training.fit import Resume
 from msw2.training.optimizers import build_optimizer
 from msw2.training.prior import fit_prior
@@ -81,7 +81,7 @@ def encode_moments(sandwich: Sandwich, store: Store, split: str, *, copies: int)
     for packed in store.packed(split, size=ENCODE_PHRASES, limit=shape[1]):
         phrases = packing.unpack(packed, store.grid)
         for copy in range(copies):
-            moved = transpose(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
+            moved = transpose_phrases(phrases, (copy + 1) // 2 * (1 if copy % 2 else -1))
             encoded = encode(pipeline.to_signed(moved.reshape(-1, config.unit_steps, *moved.shape[3:])))
             moments[copy, filled : filled + len(moved)] = np.reshape(encoded, (len(moved), *shape[2:]))
         filled += len(phrases)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.store import Store
+from msw2.data.stored_units import Units
 from msw2.models.sandwich import Parts, part_seed
 from msw2.training.fit import Resume, fit
 from msw2.training.runs import Run
@@ -41,7 +42,7 @@ def fit_units(
     store: Store,
     model: keras.Model,
     tracks: Sequence[str],
-    units: pipeline.PackedUnits,
+    units: Units,
     *,
     stage: str,
     epochs: int,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from msw2.config import Config
-from msw2.data import pipeline
+from msw2.data import stored_units
 from msw2.data.store import Store
 from msw2.models.sandwich import part_seed
 from msw2.music.tracks import TRACK_NAMES
@@ -13,12 +13,12 @@ from msw2.training.runs import Run, RunError
 MAX_VALIDATION_UNITS = 1024
 
 
-def read_units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> pipeline.PackedUnits:
+def read_units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> stored_units.Units:
     """Returns what a BVAE of these tracks reads of a split, track after track."""
     config, parts = run.config, []
     for track in tracks:
         parts.append(
-            pipeline.load_units(
+            stored_units.open_units(
                 store,
                 split,
                 track,
@@ -30,7 +30,7 @@ def read_units(run: Run, store: Store, split: str, tracks: Sequence[str]) -> pip
         )
         if split == "train" and not len(parts[-1]):
             raise RunError(f"the store {store.path} has no bars of {track} to train on")
-    return pipeline.PackedUnits.together(parts)
+    return stored_units.Units.together(parts)
 
 
 def most_units(config: Config, split: str) -> int:

@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import PAPER, TUNED
-from msw2.data import pipeline
+from msw2.data import stored_units
+from msw2.data.augmentation import transpose_phrases
 from msw2.models import native, refine
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts, track_vae
-from msw2.music.transposition import transpose
 from msw2.training import fit, refining, stage1, stage2, stages, store_check, unit_counts
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.optimizers import build_optimizer
@@ -472,7 +472,7 @@ def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, s
     assert found.shape == (4, 10, 2, 5, 6)
     phrases, copies = store.load("train"), []
     for shift in (0, 1, -1, 2):
-        bars = np.where(transpose(phrases, shift), 1.0, -1.0).astype(np.float32).reshape(-1, 8, 6, 5)
+        bars = np.where(transpose_phrases(phrases, shift), 1.0, -1.0).astype(np.float32).reshape(-1, 8, 6, 5)
         copies.append(np.asarray(sandwich.moments(bars)).reshape(10, 2, 5, 6))
     np.testing.assert_allclose(found, np.stack(copies), atol=1e-5)
     assert np.abs(found[:, :, 0] - found[:, :, 1]).max() > 1e-3
@@ -627,7 +627,8 @@ def test_a_store_of_another_grid_or_without_songs_is_refused(tmp_path, config, m
 
 def test_a_track_that_is_silent_everywhere_cannot_be_trained(tmp_path, monkeypatch, config, store):
     run = Run.create(tmp_path / "run", dataclasses.replace(config, silent_bars=0.0))
-    silent = pipeline.PackedUnits(np.zeros((0, 6), np.uint8), np.zeros(0, bool), config.grid)
-    monkeypatch.setattr(pipeline, "load_units", lambda *args, **kwargs: silent)
+    nothing = np.zeros((0, config.steps, config.pitches), bool)
+    silent = stored_units.Units.in_memory(nothing, np.zeros(0, bool), config.grid)
+    monkeypatch.setattr(stored_units, "open_units", lambda *args, **kwargs: silent)
     with pytest.raises(RunError, match=rf"^the store {store.path} has no bars of bass to train on$"):
         stage1.train_bvae(run, store, "bass")

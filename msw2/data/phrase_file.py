@@ -17,10 +17,11 @@ from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from msw2.data import npz, packing
-from msw2.data.songs import Outcome
+from msw2.data import packing
+from msw2.data.song_files import Outcome
 from msw2.data.store import StoreError
 from msw2.data.windows import Rules
+from msw2.music import npz
 from msw2.music.grid import Grid
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACKS
