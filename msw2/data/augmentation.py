@@ -1,5 +1,7 @@
 """New training units from those that are there, in the graph: transposed, and mixed of two."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -39,9 +41,10 @@ def transpose_phrases(phrases: np.ndarray, semitones: int) -> np.ndarray:
     pitched = [track for track in range(phrases.shape[-1]) if track != DRUMS]
     cells = by_pitch[..., pitched, :]
     # What moves together lies on one axis.
-    units = cells.reshape(len(phrases), -1, phrases.shape[3]).view(np.uint8)
+    units = cells.reshape(len(phrases), math.prod(cells.shape[1:-1]), cells.shape[-1]).view(np.uint8)
+    shifts = np.full(len(phrases), semitones, np.int32)
     moved = by_pitch.copy()
-    moved[..., pitched, :] = transpose(units, tf.fill([len(phrases)], semitones)).numpy().reshape(cells.shape)
+    moved[..., pitched, :] = transpose(units, shifts).numpy().reshape(cells.shape)
     return np.moveaxis(moved, -1, 3)
 
 

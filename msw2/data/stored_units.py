@@ -48,7 +48,8 @@ class Units:
             grid: the grid of the bars.
             unit_bars: bars a unit.
         """
-        bits, shape = np.packbits(cells.reshape(len(cells), -1), axis=1), cells.shape[1:]
+        shape = cells.shape[1:]
+        bits = np.packbits(cells.reshape(len(cells), math.prod(shape)), axis=1)
 
         def read(rows):
             return packing.unpack_cells(bits[rows], shape)
