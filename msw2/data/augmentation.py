@@ -1,4 +1,4 @@
-"""New training units from those that are there, in the graph: transposed, and mixed of two."""
+"""Makes new training units in the graph: transposes units, and mixes two of them."""
 
 import math
 
@@ -9,7 +9,7 @@ from msw2.music.tracks import DRUMS
 
 
 def transpose(cells, shifts):
-    """Transposes units, each as far as it can go without losing a note.
+    """Transposes units. A unit whose notes would leave the pitch axis moves only to its edge.
 
     Args:
         cells: uint8 [unit, step, pitch] of 0 and 1.

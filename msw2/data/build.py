@@ -102,7 +102,7 @@ def build_store(
 
 
 def _same_store(out: pathlib.Path, request: dict) -> dict | None:
-    """Returns the manifest of the same store, None where there is nothing; refuses anything else."""
+    """Returns the manifest of the same store, or None for an empty place; refuses anything else."""
     if not out.exists() or _empty(out):
         return None
     if not (out / MANIFEST).is_file():

@@ -17,7 +17,7 @@ def lpd_tree(path: str | os.PathLike) -> SongSource:
     """Returns the songs of a folder of LPD files; every file in it is accounted for.
 
     Raises:
-        StoreError: if there is no such folder.
+        StoreError: if the folder does not exist.
     """
     folder = pathlib.Path(path)
     if not folder.is_dir():
@@ -33,6 +33,6 @@ def read_lpd(path: str | os.PathLike, grid: Grid) -> Song:
         grid: the grid to lay the notes on.
 
     Raises:
-        SongError: if it is no such file, is damaged, hostile or too long, or does not fit the grid.
+        SongError: if the file is damaged, hostile or too long, or does not fit the grid.
     """
     return Song(*from_multitrack(load_multitrack(path), grid))

@@ -12,7 +12,7 @@ def midi_folder(path: str | os.PathLike) -> SongSource:
     """Returns the songs of a folder; every file in it is accounted for, MIDI or not.
 
     Raises:
-        StoreError: if there is no such folder.
+        StoreError: if the folder does not exist.
     """
     folder = pathlib.Path(path)
     if not folder.is_dir():

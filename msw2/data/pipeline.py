@@ -17,7 +17,7 @@ def to_signed(cells):
 
 
 def epoch_order(count: int, rows: int, epoch, seed: int):
-    """Returns which rows an epoch reads, in which order, int32 [rows].
+    """Returns the rows that an epoch reads, in its order, int32 [rows].
 
     An epoch of more rows than there are passes over them several times, and the passes mix. Shorter ones go on
     where the epoch before ended, so that each pass reads every row once.

@@ -54,7 +54,7 @@ def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes
 
     Args:
         song: name of the song, 16 hexadecimal digits.
-        first_bar: bar of the song in which the phrase begins.
+        first_bar: the phrase's first bar in the song.
         tempo: beats per minute.
         packed: uint8 [track, byte], see `packing.pack`.
     """
@@ -73,8 +73,8 @@ def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes
 def distance_from_end(grid: Grid, track: str) -> int:
     """Returns how many bytes before the end of a record the bits of a track begin.
 
-    The distance is the same in every record of a grid: the features are sorted by name, and of those whose
-    length varies (`bar`) none comes after a track.
+    The distance is the same in every record of a grid. The features are sorted by name, and `bar`, the only one
+    whose length varies, comes first.
 
     Raises:
         ValueError: for a name that is not a track's.

@@ -31,11 +31,11 @@ class StoreError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredSong:
-    """A song as far as it is in a store.
+    """The phrases of one song that are in a store.
 
     Attributes:
         name: 16 hexadecimal digits, the beginning of the SHA-256 of the song's file.
-        bars: int64 [phrase], the bar of the song in which each phrase begins.
+        bars: int64 [phrase], the first bar of each phrase in the song.
         phrases: bool [phrase, bar, step, pitch, track].
         tempo: beats per minute.
     """
@@ -78,7 +78,7 @@ class Store:
         """Opens a store.
 
         Raises:
-            StoreError: if there is none, or it has another format or tracks than this version reads.
+            StoreError: if `path` holds no store, or one of another format or other tracks.
         """
         path = pathlib.Path(path)
         try:
@@ -206,7 +206,7 @@ class Store:
         return phrases
 
     def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
-        """Returns of which song each of `load`'s phrases is: `StoredSong.name`, str [phrase]."""
+        """Returns the song of each of `load`'s phrases: `StoredSong.name`, str [phrase]."""
         batches = self.batches(split, ["song"], size=BATCH, limit=limit)
         return np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in batches)]).astype(str)
 

@@ -1,7 +1,7 @@
 """Units: what a BVAE reads, a bar or the bars of a phrase one after another. They are read when they are needed.
 
-Of a store only an index is in memory: 8 bytes a phrase and 5 a unit. The bits stay in the files, and what was read
-of them lately in the page cache, which is not the process's memory and can be taken back at any time.
+Memory holds only an index of a store: 8 bytes a phrase and 5 a unit. The bits stay in the files. The system's page
+cache keeps what was read lately, and gives that memory back when it is needed.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class Units:
     """Units of one size, wherever they are.
 
     Attributes:
-        read: from rows, integer [n], to the cells of these units, bool [n, step, pitch].
+        read: a function. It takes rows, integer [n], and returns their cells, bool [n, step, pitch].
         is_drum: bool [unit], whether a unit is of a drum track, whose pitches are instruments.
         sounding_cells: int64 [pitch], how many cells of all units sound.
         grid: the grid of the bars.
@@ -84,7 +84,7 @@ class Units:
         return self.unit_bars * self.grid.steps, self.grid.pitches
 
     def sounding_share(self) -> np.ndarray:
-        """Returns for each pitch the share of all steps in which it sounds, float [pitch], 0..1."""
+        """Returns the share of all steps that each pitch sounds, float [pitch], 0..1."""
         return self.sounding_cells / max(len(self) * self.shape[0], 1)
 
 

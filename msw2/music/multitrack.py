@@ -75,7 +75,9 @@ def from_multitrack(multitrack, grid: Grid) -> tuple[np.ndarray, float]:
     """
     resolution, tracks = multitrack.resolution, multitrack.tracks
     if not isinstance(resolution, int) or resolution < 1 or resolution % grid.beat_resolution:
-        raise SongError(f"resolution is no multiple of {grid.beat_resolution} steps a beat: {resolution!r}"[:100])
+        raise SongError(
+            f"resolution is no multiple of {grid.beat_resolution} steps a beat: {resolution!r}"[:100]
+        )
     for index, track in enumerate(tracks):
         if not isinstance(track.program, int) or not 0 <= track.program < MIDI_PITCHES:
             raise SongError(f"track without a program in 0..127: track {index}")
@@ -106,7 +108,7 @@ def check_length(steps: int, resolution: int) -> None:
         resolution: steps a beat.
 
     Raises:
-        SongError: if there is no step, or are more than `MAX_BARS` bars.
+        SongError: for a song of no step, or of more than `MAX_BARS` bars.
     """
     if steps == 0:
         raise SongError("no notes in any track")
@@ -168,7 +170,7 @@ def from_pretty_midi(midi, grid: Grid) -> tuple[np.ndarray, float]:
         )
     except (IndexError, ValueError) as error:
         raise SongError(f"cannot be laid on beats: {error}") from error
-    last = max((int(track.pianoroll.any(axis=1).nonzero()[0].max(initial=-1)) for track in multitrack.tracks))
+    last = max(int(track.pianoroll.any(axis=1).nonzero()[0].max(initial=-1)) for track in multitrack.tracks)
     for track in multitrack.tracks:
         track.pianoroll = track.pianoroll[: last + 1]
     return from_multitrack(multitrack, grid)

@@ -2,8 +2,8 @@
 
 Both versions keep each track as a sparse matrix in compressed columns (`pianoroll_0_csc_data`, …) beside
 `info.json`; 0.x calls the resolution `beat_resolution`. pypianoroll reads the files, and believes what it reads:
-indices outside a matrix would be written outside its memory. So it is given a copy of what was checked, and nothing
-else of a file.
+indices outside a matrix would be written outside its memory. So it gets a copy of what was
+checked, and nothing else.
 """
 
 import io
@@ -113,7 +113,7 @@ def _matrix(archive: zipfile.ZipFile, index: int) -> dict[str, np.ndarray]:
     )
     if any(each.dtype.kind not in "biu" for each in (steps, columns, shape)) or data.dtype.kind not in "biuf":
         raise SongError(f"damaged pianoroll: track {index} is not made of numbers")
-    # What wraps round here is negative, and refused.
+    # A number that wraps round here becomes negative, and is refused.
     steps, columns, shape = (each.astype(np.int64) for each in (steps, columns, shape))
     whole = (
         shape.shape == (2,)

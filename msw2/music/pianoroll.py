@@ -88,9 +88,7 @@ def load_npz(path: str | os.PathLike, grid: Grid) -> tuple[np.ndarray, float]:
             f"{path} has {multitrack.resolution} steps a beat; the grid has {grid.beat_resolution}"
         )
     if len(multitrack.tracks) != len(TRACKS):
-        raise ValueError(
-            f"{path} has {len(multitrack.tracks)} tracks, not the five {', '.join(TRACK_NAMES)}"
-        )
+        raise ValueError(f"{path} has {len(multitrack.tracks)} tracks, not the five {', '.join(TRACK_NAMES)}")
     tempo = np.zeros(0) if multitrack.tempo is None else multitrack.tempo
     full = np.moveaxis(multitrack.stack(), 0, -1)  # padded to the longest track
     full = np.pad(full, ((0, max(len(tempo) - len(full), 0)), (0, 0), (0, 0)))

@@ -4,11 +4,11 @@ import sys
 import time
 from typing import TextIO
 
-EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 10.0  # seconds
+EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 5.0  # seconds
 
 
 class Progress:
-    """Shows how far a long job is: a line, rewritten on a terminal, a new one every ten seconds in a log."""
+    """Shows how far a long job is: a line, rewritten on a terminal, a new one every five seconds in a log."""
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None):
         self._total, self._unit = total, unit

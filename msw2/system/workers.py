@@ -70,7 +70,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     """Returns a pool of fresh processes: TensorFlow's threads do not survive a fork.
 
     Raises:
-        RuntimeError: if they cannot start, for which no item is to blame.
+        RuntimeError: if they cannot start; no item is to blame.
     """
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:

@@ -225,7 +225,12 @@ def test_tracks_whose_numbers_have_gaps_are_read(tmp_path):
 
 
 def test_velocities_of_any_kind_sound_above_zero(tmp_path):
-    for values in (np.full(10, 0.25), np.full(10, 300), np.full(10, 255, np.uint8), np.full(10, 7, np.float16)):
+    for values in (
+        np.full(10, 0.25),
+        np.full(10, 300),
+        np.full(10, 255, np.uint8),
+        np.full(10, 7, np.float16),
+    ):
         content = lpd_bytes(_rolls(), change=_with(SPARSE + "data", values))
         assert _cells(_read(tmp_path, content).pianoroll) == CELLS
     content = lpd_bytes(_rolls(), change=_with(SPARSE + "data", np.full(10, -1)))

@@ -47,7 +47,13 @@ def test_a_multitrack_has_five_binary_tracks_in_midis_pitches():
         (track.name.capitalize(), track.program, track.is_drum) for track in TRACKS
     ]
     assert {type(each) for each in found.tracks} == {pypianoroll.BinaryTrack}
-    assert [np.argwhere(each.pianoroll).tolist() for each in found.tracks] == [[[0, 26]], [], [], [[5, 39]], []]
+    assert [np.argwhere(each.pianoroll).tolist() for each in found.tracks] == [
+        [[0, 26]],
+        [],
+        [],
+        [[5, 39]],
+        [],
+    ]
     assert [each.pianoroll.shape for each in found.tracks] == [(19, 128)] * 5
 
 
@@ -64,7 +70,11 @@ def test_there_and_back_is_the_same_song_in_whole_bars():
 
 def test_families_are_merged_and_steps_and_pitches_off_the_grid_left_out():
     multitrack = multitrack_of(
-        ({"program": 3}, 20, [(0, 26), (1, 27), (6, 28), (9, 40), (19, 25)]),  # 1 and 9 are between steps of six
+        (
+            {"program": 3},
+            20,
+            [(0, 26), (1, 27), (6, 28), (9, 40), (19, 25)],
+        ),  # 1 and 9 are between steps of six
         ({"program": 5}, 33, [(30, 39)]),  # a second piano
         ({"program": 127}, 6, [(0, 30)]),  # a gunshot
         ({"program": 9, "is_drum": True}, 6, [(3, 30)]),

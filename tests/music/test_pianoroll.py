@@ -163,7 +163,9 @@ def test_files_that_do_not_fit_the_grid_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"notes outside the grid's pitches 27\.\.40"):
         pianoroll.load_npz(path, higher)
     sixth = {"data": np.zeros(0, bool), "indices": np.zeros(0, int), "indptr": np.zeros(129, int)}
-    sixth = {f"pianoroll_5_csc_{part}": array for part, array in (sixth | {"shape": np.array([9, 128])}).items()}
+    sixth = {
+        f"pianoroll_5_csc_{part}": array for part, array in (sixth | {"shape": np.array([9, 128])}).items()
+    }
     edit(path, info={"5": {"program": 0, "is_drum": False}}, **sixth)
     with pytest.raises(ValueError, match="has 6 tracks, not the five drums, piano, guitar, bass, strings"):
         pianoroll.load_npz(path, GRID)
