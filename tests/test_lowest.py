@@ -2,7 +2,16 @@ import pytest
 
 from .lowest import SETUP, pins
 
-CONFIG = "[options]\ninstall_requires =\n    numpy>=2.0\n    pretty_midi>=0.2.11\n[options.extras_require]\ntest =\n    {}"
+CONFIG = """
+[options]
+install_requires =
+    numpy>=2.0
+    pretty_midi>=0.2.11
+
+[options.extras_require]
+test =
+    {}
+"""
 
 
 def test_each_requirement_becomes_a_pin():
