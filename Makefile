@@ -15,7 +15,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures demo reproduce bench test lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures demo reproduce bench test test-lowest lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -44,6 +44,7 @@ help:
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
@@ -96,9 +97,21 @@ bench: install
 test: install
 	$(PY) -m pytest
 
+# The suite with the lowest versions that setup.cfg allows.
+LOWEST := .venv-lowest/bin/python
+
+.venv-lowest/installed: setup.cfg setup.py tests/lowest.py
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(LOWEST) tests/lowest.py > .venv-lowest/pins.txt
+	$(LOWEST) -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/pins.txt --editable '.[test]'
+	@touch $@
+
+test-lowest: .venv-lowest/installed
+	$(LOWEST) -m pytest
+
 lint: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache

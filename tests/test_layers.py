@@ -35,7 +35,9 @@ def faults(source, module):
     layer = module.parts[0].removesuffix(".py")
     if layer == "__init__":
         # Whoever wants the metrics alone does not wait for TensorFlow.
-        others = [name for name in imports(source, module) if name.split(".")[0] not in sys.stdlib_module_names]
+        others = [
+            name for name in imports(source, module) if name.split(".")[0] not in sys.stdlib_module_names
+        ]
         return [f"msw2 itself imports {name}" for name in others]
     if layer not in LAYERS:
         return [f"{layer} is not one of the layers {', '.join(LAYERS)}"]

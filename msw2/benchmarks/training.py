@@ -19,7 +19,8 @@ import tensorflow as tf
 from msw2.benchmarks import stock, synthetic
 from msw2.config import Config
 from msw2.data import pipeline
-from msw2.data.untuned import untuned
+from msw2.data.autotune import without_autotune
+from msw2.data.stored_units import Units
 from msw2.models.sandwich import build_sandwich
 from msw2.music.tracks import TRACKS, track_index
 from msw2.training.device import set_up_device
@@ -104,7 +105,7 @@ def drain(job: dict):
     batches = _bar_batches(config, job["track"], job["bars"])
 
     def run(amount):
-        for _ in untuned(batches.take(amount)):
+        for _ in without_autotune(batches.take(amount)):
             pass
         return amount * config.batch_size, ()
 
@@ -158,10 +159,9 @@ def _stock_refiner(config: Config, track: str) -> keras.Model:
 
 def _bar_batches(config: Config, track: str, bars: int) -> tf.data.Dataset:
     cells = synthetic.units(config, bars)
-    bits = np.packbits(cells.reshape(bars, -1), axis=1)
     is_drum = np.full(bars, TRACKS[track_index(track)].is_drum)
     return pipeline.training_batches(
-        pipeline.PackedUnits(bits, is_drum, config.grid, config.unit_bars),
+        Units.in_memory(cells, is_drum, config.grid, config.unit_bars),
         batch_size=config.batch_size,
         epoch_units=bars,
         seed=config.seed,
@@ -174,7 +174,7 @@ def _bar_batches(config: Config, track: str, bars: int) -> tf.data.Dataset:
 
 def _fit(model: keras.Model, batches: tf.data.Dataset, steps: int, batch_size: int) -> int:
     """Trains for one epoch of so many steps, and returns the rows that it took."""
-    model.fit(untuned(batches), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
+    model.fit(without_autotune(batches), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
     return steps * batch_size
 
 

@@ -12,7 +12,7 @@ from msw2.data.build import Source, build_store
 from msw2.data.freedoom import freedoom
 from msw2.data.lpd import lpd_tree
 from msw2.data.midi_folder import midi_folder
-from msw2.data.phrases import phrase_file
+from msw2.data.phrase_file import phrase_file
 from msw2.data.splits import read_test_songs
 from msw2.data.store import REPORT, SPLITS, StoreError
 from msw2.data.windows import SELECTIONS

@@ -11,7 +11,7 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
-from msw2.data.store import SPLITS, StoredSong
+from msw2.data.store import SPLITS
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import write_files
 from msw2.music.midi import SongError, read_song
@@ -60,17 +60,7 @@ def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
             f"the store {store.path} has no songs in its split {values.split}: give another --split"
         )
     for _, song in zip(range(values.songs), store.songs(values.split), strict=False):
-        yield song.name, join_phrases(song.phrases[apart(song, grid.bars)]), song.tempo
-
-
-def apart(song: StoredSong, bars: int) -> list[int]:
-    """Returns which phrases of a song to take so that none overlap, in the order of their bars."""
-    chosen, end = [], 0
-    for index in np.argsort(song.bars, kind="stable"):
-        if song.bars[index] >= end:
-            chosen.append(int(index))
-            end = song.bars[index] + bars
-    return chosen
+        yield song.name, join_phrases(song.without_overlap(grid.bars)), song.tempo
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""New training units from those that are there, in the graph: transposed, and mixed of two."""
+"""Makes new training units in the graph: transposes units, and mixes two of them."""
 
 import tensorflow as tf
 
+from msw2.music.tracks import DRUMS
+
 
 def transpose(cells, shifts):
-    """Transposes units, each as far as it can go without losing a note.
+    """Transposes units. A unit whose notes would leave the pitch axis moves only to its edge.
 
     Args:
         cells: uint8 [unit, step, pitch] of 0 and 1.
@@ -19,6 +21,27 @@ def transpose(cells, shifts):
     moved = tf.gather(cells, tf.clip_by_value(source, 0, pitches - 1), axis=2, batch_dims=1)
     inside = (source >= 0) & (source < pitches)
     return moved * tf.cast(inside, moved.dtype)[:, None]
+
+
+def transpose_phrases(phrases, shifts):
+    """Transposes phrases: the pitched tracks of each move together, the drums stay.
+
+    Args:
+        phrases: bool [phrase, bar, step, pitch, track], all five tracks, drums first.
+        shifts: int32 [phrase], or one number for all, semitones up. A phrase whose notes come nearer than this to the
+            edge of the pitch axis moves only to the edge.
+
+    Returns:
+        bool, the same shape.
+    """
+    shifts = tf.broadcast_to(shifts, tf.shape(phrases)[:1])
+    pitched = tf.cast(phrases[..., DRUMS + 1 :], tf.uint8)
+    by_pitch = tf.transpose(pitched, [0, 1, 2, 4, 3])
+    shape = tf.shape(by_pitch)
+    # What moves together lies on one axis.
+    moved = transpose(tf.reshape(by_pitch, [shape[0], -1, phrases.shape[3]]), shifts)
+    moved = tf.transpose(tf.reshape(moved, shape), [0, 1, 2, 4, 3])
+    return tf.concat([phrases[..., : DRUMS + 1], tf.cast(moved, tf.bool)], axis=-1)
 
 
 def mix(cells, share, *, is_drum, beat: int, seed):

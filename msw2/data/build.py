@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msw2
-from msw2.data.report import Report, Tally
+from msw2.data.build_report import Report, Tally
 from msw2.data.shards import SHARD_PHRASES, ShardWriter
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.data.splits import TEST, assigned, with_test_songs
 from msw2.data.store import FORMAT, MANIFEST, REPORT, SPLITS, Store, StoreError
 from msw2.data.windows import Rules
@@ -102,7 +102,7 @@ def build_store(
 
 
 def _same_store(out: pathlib.Path, request: dict) -> dict | None:
-    """Returns the manifest of the same store, None where there is nothing; refuses anything else."""
+    """Returns the manifest of the same store, or None for an empty place; refuses anything else."""
     if not out.exists() or _empty(out):
         return None
     if not (out / MANIFEST).is_file():

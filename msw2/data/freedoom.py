@@ -16,7 +16,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 
-from msw2.data.songs import Item, SongSource
+from msw2.data.song_files import Item, SongSource
 from msw2.data.store import StoreError
 from msw2.music.midi import read_song
 
@@ -94,7 +94,7 @@ def _prepare(folder: pathlib.Path, items: tuple[Item, ...]) -> None:
 
 
 def _digest(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file, empty where there is none."""
+    """Returns the SHA-256 of a file, empty for a missing one."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 

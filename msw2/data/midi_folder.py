@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from msw2.data.songs import SongSource, folder_items
+from msw2.data.song_files import SongSource, folder_items
 from msw2.data.store import StoreError
 from msw2.music.midi import MAX_FILE_BYTES, read_song
 
@@ -12,7 +12,7 @@ def midi_folder(path: str | os.PathLike) -> SongSource:
     """Returns the songs of a folder; every file in it is accounted for, MIDI or not.
 
     Raises:
-        StoreError: if there is no such folder.
+        StoreError: if the folder does not exist.
     """
     folder = pathlib.Path(path)
     if not folder.is_dir():

@@ -1,6 +1,7 @@
 """Phrases as bits: what worker processes hand to the writer, and what a record of the store holds."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -24,11 +25,23 @@ def pack(phrases: np.ndarray) -> np.ndarray:
     return np.packbits(by_track.reshape(*by_track.shape[:2], -1), axis=-1)
 
 
+def unpack_cells(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Unpacks bits into cells. Spare bits at the end of a row are dropped.
+
+    Args:
+        bits: uint8 [..., byte]; the first cell is a byte's highest bit.
+        shape: of the cells of one row.
+
+    Returns:
+        bool [..., *shape].
+    """
+    cells = np.unpackbits(bits, axis=-1, count=math.prod(shape)).view(bool)
+    return cells.reshape(*bits.shape[:-1], *shape)
+
+
 def unpack(packed: np.ndarray, grid: Grid) -> np.ndarray:
     """Returns bool [phrase, bar, step, pitch, track] from `pack`'s uint8 [phrase, track, byte]."""
-    cells = grid.bars * grid.steps * grid.pitches
-    by_track = np.unpackbits(packed, axis=-1, count=cells).view(bool)
-    return np.moveaxis(by_track.reshape(*packed.shape[:2], *grid.phrase_shape), 1, -1)
+    return np.moveaxis(unpack_cells(packed, grid.phrase_shape), 1, -1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,10 +4,12 @@ import pathlib
 
 import numpy as np
 
-from msw2.data.packing import Phrases
-from msw2.music.tracks import TRACK_NAMES
+from msw2.data.packing import Phrases, bytes_per_track
+from msw2.music.grid import Grid
+from msw2.music.tracks import TRACK_NAMES, track_index
 
 SHARD_PHRASES = 4096  # 41 MB on the default grid
+FRAME_HEAD, FRAME_TAIL = 12, 4  # bytes that TFRecord puts before and after a record: length, two checksums
 
 
 class ShardWriter:
@@ -52,7 +54,7 @@ def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes
 
     Args:
         song: name of the song, 16 hexadecimal digits.
-        first_bar: bar of the song in which the phrase begins.
+        first_bar: the phrase's first bar in the song.
         tempo: beats per minute.
         packed: uint8 [track, byte], see `packing.pack`.
     """
@@ -66,3 +68,19 @@ def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes
     feature["bar"].int64_list.value.append(first_bar)
     feature["tempo"].float_list.value.append(tempo)
     return example.SerializeToString(deterministic=True)
+
+
+def distance_from_end(grid: Grid, track: str) -> int:
+    """Returns how many bytes before the end of a record the bits of a track begin.
+
+    The distance is the same in every record of a grid. The features are sorted by name, and `bar`, the only one
+    whose length varies, comes first.
+
+    Raises:
+        ValueError: for a name that is not a track's.
+    """
+    packed = np.zeros((len(TRACK_NAMES), bytes_per_track(grid)), np.uint8)
+    without = np.frombuffer(encode("0" * 16, 0, 100.0, packed), np.uint8)
+    packed[track_index(track)] = 255
+    different = np.flatnonzero(without != np.frombuffer(encode("0" * 16, 0, 100.0, packed), np.uint8))
+    return len(without) - int(different[0])

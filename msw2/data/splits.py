@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Collection, Iterable, Iterator
 
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.data.store import SPLITS, StoreError
 
 TRAIN, VALIDATION, TEST = SPLITS
@@ -29,7 +29,7 @@ def read_test_songs(path: str | os.PathLike) -> frozenset[str]:
     In the Lakh datasets, MIDI and pianoroll alike, that is the MD5 sum of the MIDI file.
 
     Raises:
-        StoreError: if there is no such list, or nothing in it.
+        StoreError: if the list is missing or empty.
     """
     try:
         lines = pathlib.Path(path).read_text("utf-8").split()

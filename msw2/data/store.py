@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from msw2.data import packing
-from msw2.data.untuned import untuned
+from msw2.data import packing, shards
+from msw2.data.autotune import without_autotune
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
@@ -31,11 +31,11 @@ class StoreError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredSong:
-    """A song as far as it is in a store.
+    """The phrases of one song that are in a store.
 
     Attributes:
         name: 16 hexadecimal digits, the beginning of the SHA-256 of the song's file.
-        bars: int64 [phrase], the bar of the song in which each phrase begins.
+        bars: int64 [phrase], the first bar of each phrase in the song.
         phrases: bool [phrase, bar, step, pitch, track].
         tempo: beats per minute.
     """
@@ -44,6 +44,19 @@ class StoredSong:
     bars: np.ndarray
     phrases: np.ndarray
     tempo: float
+
+    def without_overlap(self, bars: int) -> np.ndarray:
+        """Returns the phrases that are left when none may overlap, in the order of their bars.
+
+        Args:
+            bars: of a phrase.
+        """
+        chosen, end = [], 0
+        for index in np.argsort(self.bars, kind="stable"):
+            if self.bars[index] >= end:
+                chosen.append(index)
+                end = self.bars[index] + bars
+        return self.phrases[chosen]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +78,7 @@ class Store:
         """Opens a store.
 
         Raises:
-            StoreError: if there is none, or it has another format or tracks than this version reads.
+            StoreError: if `path` holds no store, or one of another format or other tracks.
         """
         path = pathlib.Path(path)
         try:
@@ -114,14 +127,62 @@ class Store:
         import tensorflow as tf  # noqa: PLC0415 - worker processes import this module, and need no TensorFlow
 
         spec = {name: tf.io.FixedLenFeature([], FIELDS.get(name, "string")) for name in names}
-        dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
         width = packing.bytes_per_track(self.grid)
+        for batch in self._read(split, lambda records: tf.io.parse_example(records, spec), size, limit):
+            for name in batch.keys() - FIELDS.keys():
+                batch[name] = np.frombuffer(b"".join(batch[name]), np.uint8).reshape(-1, width)
+            yield batch
+
+    def located(self, split: str, track: str, *, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields where one track's bits lie, and the bits, of all phrases of a split in the order of the files.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            track: name of the track.
+            size: phrases at a time; the last may be fewer.
+
+        Yields:
+            First bytes, int64 [phrase], counted through the files of the split as if they were one; bits as
+            `packing.pack` has them, uint8 [phrase, byte].
+
+        Raises:
+            ValueError: for an unknown split or track.
+            StoreError: if the store is damaged, or was not written by this package.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - as above
+
+        spec = {track: tf.io.FixedLenFeature([], "string")}
+        distance, width = shards.distance_from_end(self.grid, track), packing.bytes_per_track(self.grid)
+
+        def locate(records):
+            parsed = tf.io.parse_example(records, spec)[track]
+            found = tf.strings.substr(records, -distance, width)
+            return {
+                "length": tf.strings.length(records),
+                "bits": tf.io.decode_raw(parsed, tf.uint8),
+                "agree": tf.reduce_all(parsed == found),
+            }
+
+        end = 0
+        for batch in self._read(split, locate, size):
+            if not batch["agree"]:
+                raise StoreError(
+                    f"the store {self.path} is damaged: a record does not have {track} in its place"
+                )
+            ends = end + np.cumsum(batch["length"].astype(np.int64) + shards.FRAME_HEAD + shards.FRAME_TAIL)
+            yield ends - shards.FRAME_TAIL - distance, batch["bits"]
+            end = ends[-1]
+
+    def _read(
+        self, split: str, convert, size: int, limit: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields what `convert` makes, in the graph, of `size` serialised records at a time."""
+        import tensorflow as tf  # noqa: PLC0415 - as above
+
+        dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
         try:
-            for records in untuned(dataset.batch(size).prefetch(1)):
-                batch = {name: value.numpy() for name, value in tf.io.parse_example(records, spec).items()}
-                for name in batch.keys() - FIELDS.keys():
-                    batch[name] = np.frombuffer(b"".join(batch[name]), np.uint8).reshape(-1, width)
-                yield batch
+            for batch in without_autotune(dataset.batch(size).map(convert).prefetch(1)):
+                yield {name: value.numpy() for name, value in batch.items()}
         except tf.errors.OpError as error:
             raise StoreError(f"the store {self.path} is damaged: {error.message}") from error
 
@@ -145,7 +206,7 @@ class Store:
         return phrases
 
     def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
-        """Returns of which song each of `load`'s phrases is: `StoredSong.name`, str [phrase]."""
+        """Returns the song of each of `load`'s phrases: `StoredSong.name`, str [phrase]."""
         batches = self.batches(split, ["song"], size=BATCH, limit=limit)
         return np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in batches)]).astype(str)
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.data import pipeline
 from msw2.data.store import Store
+from msw2.data.stored_units import Units, open_units
 from msw2.models.sandwich import part_seed
 from msw2.system.rows import RowFile
 from msw2.training.runs import RunError
@@ -47,8 +48,8 @@ class UnitFeed:
 
     config: Config
     stage: str
-    train: pipeline.PackedUnits
-    validation: pipeline.PackedUnits
+    train: Units
+    validation: Units
     rows: int
 
     @classmethod
@@ -63,7 +64,7 @@ class UnitFeed:
             parts = []
             for track in tracks:
                 parts.append(
-                    pipeline.load_units(
+                    open_units(
                         store,
                         split,
                         track,
@@ -75,7 +76,7 @@ class UnitFeed:
                 )
                 if split == "train" and not len(parts[-1]):
                     raise RunError(f"the store {store.path} has no bars of {track} to train on")
-            found[split] = pipeline.PackedUnits.together(parts)
+            found[split] = Units.together(parts)
         return cls(config, stage, rows=epoch_units(config, store, len(tracks)), **found)
 
     @property

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from msw2.config import Config
 from msw2.data import packing, pipeline
-from msw2.data.augmentation import transpose
+from msw2.data.augmentation import transpose_phrases
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS, build_sandwich
-from msw2.music.tracks import DRUMS, TRACK_NAMES
+from msw2.music.tracks import TRACK_NAMES
 from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH
 from msw2.training.fit import fit
 from msw2.training.prior import fit_prior
@@ -117,18 +117,3 @@ class PhraseFeed:
             return None
         batches = tf.data.Dataset.from_tensor_slices(phrases).batch(VALIDATION_BATCH // self.config.units)
         return batches.map(lambda cells: (cells, pipeline.to_signed(cells)))
-
-
-def transpose_phrases(cells, shifts):
-    """Moves the pitched tracks of each phrase together, as far as no note is lost; drums stay.
-
-    Args:
-        cells: bool [phrase, bar, step, pitch, track].
-        shifts: int32 [phrase], semitones up.
-    """
-    pitched = tf.cast(cells[..., DRUMS + 1 :], tf.uint8)
-    by_pitch = tf.transpose(pitched, [0, 1, 2, 4, 3])  # the function moves the last axis
-    shape = tf.shape(by_pitch)
-    moved = transpose(tf.reshape(by_pitch, [shape[0], -1, cells.shape[3]]), shifts)
-    moved = tf.transpose(tf.reshape(moved, shape), [0, 1, 2, 4, 3])
-    return tf.concat([cells[..., : DRUMS + 1], tf.cast(moved, tf.bool)], axis=-1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from msw2.data.untuned import untuned
+from msw2.data.autotune import without_autotune
 from msw2.system.files import replacing
 from msw2.system.progress import Progress
 from msw2.training.feeds import Feed
@@ -147,11 +147,11 @@ def fit(
         return resume
     held_out = feed.held_out()
     model.fit(
-        untuned(feed.batches(first, epochs)),
+        without_autotune(feed.batches(first, epochs)),
         initial_epoch=first,
         epochs=epochs,
         steps_per_epoch=feed.steps,
-        validation_data=None if held_out is None else untuned(held_out),
+        validation_data=None if held_out is None else without_autotune(held_out),
         callbacks=[*callbacks, resume, ShowProgress(label, epochs, feed.steps)],
         shuffle=False,  # the dataset is; Keras warns otherwise
         verbose=0,

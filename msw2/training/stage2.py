@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from msw2.config import Config
 from msw2.data import packing
+from msw2.data.augmentation import transpose_phrases
 from msw2.data.store import Store
 from msw2.models.mfg_vae import set_statistics
 from msw2.models.sandwich import FUSION_PARTS, build_sandwich, encoding_view, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
-from msw2.music.transposition import transpose
 from msw2.system.progress import Progress
 from msw2.system.rows import RowFile
 from msw2.training.feeds import ArrayFeed, most_units
@@ -88,7 +88,7 @@ def encode_moments(
     for packed in store.packed(split, size=ENCODE_PHRASES, limit=phrases):
         batch = packing.unpack(packed, store.grid)
         for copy in range(copies):
-            moved = transpose(batch, (copy + 1) // 2 * (1 if copy % 2 else -1))
+            moved = transpose_phrases(batch, (copy + 1) // 2 * (1 if copy % 2 else -1))
             moments.write(copy * own_key + filled * config.units, encode(moved).numpy())
             progress.update(copies * filled + (copy + 1) * len(batch))
         filled += len(batch)

@@ -88,7 +88,7 @@ def test_batches_are_made_as_the_preset_has_them(monkeypatch):
     monkeypatch.setattr(pipeline, "training_batches", lambda *given, **named: asked.append((given, named)))
     training.drain(JOB)
     ((units,), named) = asked[0]
-    np.testing.assert_array_equal(units.dense(), synthetic.units(synthetic.config_of(JOB), 20))
+    np.testing.assert_array_equal(units.read(np.arange(20)), synthetic.units(synthetic.config_of(JOB), 20))
     assert units.is_drum.tolist() == [False] * 20
     expected = {"batch_size": 8, "epoch_units": 20, "max_shift": TUNED.transpose, "mixed": TUNED.mixed_bars}
     assert {name: named[name] for name in expected} == expected

@@ -5,7 +5,6 @@ import pytest
 
 from msw2.cli import restore
 from msw2.cli.launch import OptionError
-from msw2.data.store import StoredSong
 from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
 from msw2.music.midi import read_song, write_song
@@ -62,9 +61,3 @@ def test_a_bad_file_is_one_sentence(command, own_run, tmp_path, content, message
         (tmp_path / "song.mid").write_bytes(content)
     with pytest.raises(OptionError, match=message):
         command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'song.mid'}")
-
-
-def test_of_overlapping_phrases_the_first_of_each_four_bars_is_taken():
-    bars = np.array([8, 0, 2, 4, 5, 9, 20])
-    song = StoredSong("0" * 16, bars, np.zeros((7, 4, 48, 84, 5), bool), 100.0)
-    assert restore.apart(song, 4) == [1, 3, 0, 6]

@@ -18,8 +18,8 @@ import msw2
 from msw2.data.build import build_store
 from msw2.data.lpd import lpd_tree
 from msw2.data.midi_folder import midi_folder
-from msw2.data.phrases import phrase_file
-from msw2.data.songs import SongSource
+from msw2.data.phrase_file import phrase_file
+from msw2.data.song_files import SongSource
 from msw2.data.store import SPLITS, Store, StoreError
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES

@@ -114,9 +114,9 @@ SPARSE = "pianoroll_1_csc_"
         (b"PK\3\4 no zip", "damaged .npz file"),
         (lpd_bytes(_rolls())[:-30], "damaged .npz file"),
         (lpd_bytes(_rolls(), resolution=10), "resolution is no multiple of 12 steps a beat: 10"),
-        (lpd_bytes(_rolls(), resolution="24"), "resolution is no multiple"),
-        (lpd_bytes(_rolls(), resolution_key="none"), "resolution is no multiple"),
-        (lpd_bytes(_rolls(), resolution=-24), "resolution is no multiple"),
+        (lpd_bytes(_rolls(), resolution="24"), "resolution is no number of steps a beat: '24'"),
+        (lpd_bytes(_rolls(), resolution_key="none"), "resolution is no number of steps a beat: None"),
+        (lpd_bytes(_rolls(), resolution=-24), "resolution is no number of steps a beat: -24"),
         (lpd_bytes([EMPTY] * 5), "no notes in any track"),
         (lpd_bytes(_rolls(), downbeat=_three_four()), "not in 4/4 throughout"),
         (lpd_bytes(_rolls(), tempo=np.full(96, 1e9)), "absurd tempo"),
@@ -124,6 +124,19 @@ SPARSE = "pianoroll_1_csc_"
         (
             lpd_bytes(_rolls(), change=_with(SPARSE + "shape", np.array([2**40, 128]))),
             "too long: .* at most 4096",
+        ),
+        (
+            lpd_bytes(
+                _rolls(),
+                resolution=24 * 10**15,
+                change=_with(SPARSE + "shape", np.array([2**40, 128])),
+            ),
+            "too large: [0-9]{15} cells, at most 268435456",
+        ),
+        (lpd_bytes(_rolls(), change=_with(SPARSE + "shape", np.array([-96, 128]))), "damaged pianoroll"),
+        (
+            lpd_bytes(_rolls(), change=_with(SPARSE + "shape", np.array([2**64 - 96, 128], np.uint64))),
+            "damaged pianoroll",
         ),
         (lpd_bytes(_rolls(), change=_with(SPARSE + "shape", np.array([96, 127]))), "damaged pianoroll"),
         (lpd_bytes(_rolls(), change=_with(SPARSE + "shape", np.array([12, 128]))), "damaged pianoroll"),
@@ -191,6 +204,37 @@ def test_a_header_that_promises_more_than_the_file_has_is_refused(tmp_path):
             new.writestr(name, header.getvalue() if name == SPARSE + "data.npy" else old.read(name))
     with pytest.raises(SongError, match="shorter than its shape"):
         _read(tmp_path, content.getvalue())
+
+
+def test_a_member_that_hides_behind_anothers_name_is_not_read(tmp_path):
+    """NumPy takes `tempo` for `tempo.npy` where both are there; only the one that was checked may count."""
+    content = io.BytesIO(lpd_bytes(_rolls(), tempo=np.full(96, 93.0)))
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tempo", b"\0" * 2**20)
+        archive.writestr(SPARSE + "indices", b"\0" * 2**20)
+    assert _read(tmp_path, content.getvalue()).tempo == 93
+
+
+def test_tracks_whose_numbers_have_gaps_are_read(tmp_path):
+    def change(arrays, info):
+        del info["2"]
+
+    assert _cells(_read(tmp_path, lpd_bytes(_rolls(), change=change)).pianoroll) == {
+        cell for cell in CELLS if cell[2] != 2
+    }
+
+
+def test_velocities_of_any_kind_sound_above_zero(tmp_path):
+    for values in (
+        np.full(10, 0.25),
+        np.full(10, 300),
+        np.full(10, 255, np.uint8),
+        np.full(10, 7, np.float16),
+    ):
+        content = lpd_bytes(_rolls(), change=_with(SPARSE + "data", values))
+        assert _cells(_read(tmp_path, content).pianoroll) == CELLS
+    content = lpd_bytes(_rolls(), change=_with(SPARSE + "data", np.full(10, -1)))
+    assert _cells(_read(tmp_path, content).pianoroll) == {cell for cell in CELLS if cell[2] != 1}
 
 
 def test_lpd_tree_finds_files_however_deep(tmp_path):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from msw2.data import packing, pipeline
+from msw2.data import packing, pipeline, stored_units
 from msw2.data.shards import ShardWriter
 from msw2.data.store import FORMAT, MANIFEST, SPLITS, Store, StoreError
+from msw2.data.stored_units import Units, open_units
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
@@ -46,9 +47,12 @@ def bars_of(phrases, track):
 
 
 def packed(units, grid=GRID, *, drums=False, unit_bars=1):
-    """PackedUnits of bool [unit, step, pitch]; `drums` for all of them, or bool [unit]."""
-    bits = np.packbits(units.reshape(len(units), -1), axis=1)
-    return pipeline.PackedUnits(bits, np.broadcast_to(drums, len(units)), grid, unit_bars)
+    """Units of bool [unit, step, pitch] in memory; `drums` for all of them, or bool [unit]."""
+    return Units.in_memory(units, np.broadcast_to(drums, len(units)), grid, unit_bars)
+
+
+def dense(units):
+    return units.read(np.arange(len(units)))
 
 
 def numbered(count, grid=GRID):
@@ -69,27 +73,27 @@ def test_a_tracks_bars_are_read_in_order_from_all_shards(tmp_path, grid, track):
     phrases = random_phrases(grid, 9)
     store = write_store(tmp_path / "store", grid, {"train": phrases, "test": phrases[::-1]})
     assert len(store.files("train")) == 3
-    bars = pipeline.load_units(store, "train", track)
+    bars = open_units(store, "train", track)
     assert len(bars) == 9 * grid.bars
-    assert bars.bits.shape == (9 * grid.bars, -(-grid.steps * grid.pitches // 8))
-    assert np.array_equal(bars.dense(), bars_of(phrases, track))
+    assert bars.is_drum.tolist() == [track == "drums"] * 9 * grid.bars
+    assert np.array_equal(dense(bars), bars_of(phrases, track))
     reverse = bars_of(phrases[::-1], track)
-    assert np.array_equal(pipeline.load_units(store, "test", track).dense(), reverse)
+    assert np.array_equal(dense(open_units(store, "test", track)), reverse)
 
 
 def test_an_empty_split_has_no_bars(tmp_path):
     store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 2)})
-    bars = pipeline.load_units(store, "validation", "bass")
+    bars = open_units(store, "validation", "bass")
     assert len(bars) == 0
-    assert bars.dense().shape == (0, 8, 5)
+    assert dense(bars).shape == (0, 8, 5)
 
 
 def test_unknown_tracks_and_splits_are_refused(tmp_path):
     store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 2)})
     with pytest.raises(ValueError, match=r"^track 'drum' is not one of drums, piano, guitar, bass, strings$"):
-        pipeline.load_units(store, "train", "drum")
+        open_units(store, "train", "drum")
     with pytest.raises(ValueError, match=r"^split 'valid' is not one of train, validation, test$"):
-        pipeline.load_units(store, "valid", "drums")
+        open_units(store, "valid", "drums")
 
 
 def test_silent_bars_are_thinned_out_and_no_other(tmp_path):
@@ -99,17 +103,17 @@ def test_silent_bars_are_thinned_out_and_no_other(tmp_path):
     bars = bars_of(phrases, "bass")
     sounding = bars.any(axis=(1, 2))
     silent = int((~sounding).sum())
-    none = pipeline.load_units(store, "train", "bass", silent_share=0.0)
-    assert np.array_equal(none.dense(), bars[sounding])
-    some = pipeline.load_units(store, "train", "bass", silent_share=0.3, seed=1).dense()
+    none = open_units(store, "train", "bass", silent_share=0.0)
+    assert np.array_equal(dense(none), bars[sounding])
+    some = dense(open_units(store, "train", "bass", silent_share=0.3, seed=1))
     assert np.array_equal(some[some.any(axis=(1, 2))], bars[sounding])
     kept = len(some) - sounding.sum()
     assert abs(kept - 0.3 * silent) < 4 * (silent * 0.3 * 0.7) ** 0.5
-    again = pipeline.load_units(store, "train", "bass", silent_share=0.3, seed=1).dense()
-    other = pipeline.load_units(store, "train", "bass", silent_share=0.3, seed=2).dense()
+    again = dense(open_units(store, "train", "bass", silent_share=0.3, seed=1))
+    other = dense(open_units(store, "train", "bass", silent_share=0.3, seed=2))
     assert np.array_equal(some, again)
     assert some.shape != other.shape or not np.array_equal(some, other)
-    assert len(pipeline.load_units(store, "train", "bass", silent_share=1.0)) == 600
+    assert len(open_units(store, "train", "bass", silent_share=1.0)) == 600
 
 
 def test_a_limit_takes_the_first_bars_that_are_kept(tmp_path):
@@ -117,19 +121,19 @@ def test_a_limit_takes_the_first_bars_that_are_kept(tmp_path):
     phrases[0, 1] = False
     store = write_store(tmp_path / "store", GRID, {"train": phrases})
     bars = bars_of(phrases, "guitar")
-    assert np.array_equal(pipeline.load_units(store, "train", "guitar", limit=7).dense(), bars[:7])
+    assert np.array_equal(dense(open_units(store, "train", "guitar", limit=7)), bars[:7])
     sounding = bars[bars.any(axis=(1, 2))]
-    found = pipeline.load_units(store, "train", "guitar", limit=7, silent_share=0.0)
-    assert np.array_equal(found.dense(), sounding[:7])
-    assert len(pipeline.load_units(store, "train", "guitar", limit=1000)) == 27
+    found = open_units(store, "train", "guitar", limit=7, silent_share=0.0)
+    assert np.array_equal(dense(found), sounding[:7])
+    assert len(open_units(store, "train", "guitar", limit=1000)) == 27
 
 
 def test_a_limit_stops_reading(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "READ", 2)
+    monkeypatch.setattr(stored_units, "READ", 2)
     store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 9)}, shard_phrases=2)
     for name in store.manifest["splits"]["train"]["files"][2:]:
         (store.path / name).write_bytes(b"not a record")
-    assert len(pipeline.load_units(store, "train", "bass", limit=12)) == 12
+    assert len(open_units(store, "train", "bass", limit=12)) == 12
 
 
 def test_packed_phrases_are_all_phrases_in_order_and_as_packed(tmp_path):
@@ -153,7 +157,7 @@ def test_no_read_waits_for_a_tuner(tmp_path, monkeypatch):
         return begin(dataset)
 
     monkeypatch.setattr(tf.data.Dataset, "__iter__", noting)
-    pipeline.load_units(store, "train", "piano")
+    open_units(store, "train", "piano")
     store.load("train")
     store.song_names("train")
     assert tuned == [False, False, False]
@@ -164,7 +168,7 @@ def test_a_shard_that_is_cut_off_is_one_sentence(tmp_path):
     shard = store.path / store.manifest["splits"]["train"]["files"][1]
     shard.write_bytes(shard.read_bytes()[:-3])
     reads = [
-        lambda: pipeline.load_units(store, "train", "bass"),
+        lambda: open_units(store, "train", "bass"),
         lambda: store.load("train"),
         lambda: store.song_names("train"),
         lambda: list(store.songs("train")),
@@ -172,22 +176,6 @@ def test_a_shard_that_is_cut_off_is_one_sentence(tmp_path):
     for read in reads:
         with pytest.raises(StoreError, match=r"^the store .*store is damaged: .*truncated record"):
             read()
-
-
-def test_bits_by_hand():
-    # 12 cells: 1010 0000 | 0001 ....: cells 0, 2 and 11, which are (0, 0), (0, 2) and (3, 2)
-    cells = pipeline.unpack(tf.constant([[0b10100000, 0b00010000]], tf.uint8), (4, 3))
-    assert cells.shape == (1, 4, 3)
-    assert np.argwhere(cells.numpy()[0]).tolist() == [[0, 0], [0, 2], [3, 2]]
-    assert cells.numpy().max() == 1
-
-
-@pytest.mark.parametrize("grid", [Grid(), GRID, ODD])
-def test_the_graph_unpacks_as_numpy_packs(grid):
-    bars = np.random.default_rng(0).random((7, grid.steps, grid.pitches)) < 0.4
-    unpack = tf.function(lambda bits: pipeline.unpack(bits, (grid.steps, grid.pitches)))
-    assert np.array_equal(unpack(packed(bars, grid).bits), bars)
-    assert np.array_equal(packed(bars, grid).dense(), bars)
 
 
 def test_to_signed():
@@ -324,8 +312,8 @@ def test_drums_and_pitched_units_are_not_mixed_of_one_another():
 
 def test_parts_are_put_together_with_their_kinds():
     drums, bass = packed(numbered(3), drums=True), packed(numbered(4), drums=False)
-    both = pipeline.PackedUnits.together([drums, bass])
-    assert numbers(both.dense()).tolist() == [0, 1, 2, 0, 1, 2, 3]
+    both = Units.together([drums, bass])
+    assert numbers(dense(both)).tolist() == [0, 1, 2, 0, 1, 2, 3]
     assert both.is_drum.tolist() == [True] * 3 + [False] * 4
     assert (both.grid, both.unit_bars, both.shape) == (GRID, 1, (8, 5))
 
@@ -335,12 +323,11 @@ def test_parts_are_put_together_with_their_kinds():
 def test_a_phrase_as_a_unit_is_its_bars_one_after_another(tmp_path, grid, track):
     phrases = random_phrases(grid, 9)
     store = write_store(tmp_path / "store", grid, {"train": phrases})
-    units = pipeline.load_units(store, "train", track, unit_bars=grid.bars)
+    units = open_units(store, "train", track, unit_bars=grid.bars)
     own = phrases[..., TRACK_NAMES.index(track)]
     expected = np.concatenate([own[:, bar] for bar in range(grid.bars)], axis=1)
     assert units.shape == (grid.bars * grid.steps, grid.pitches)
-    assert np.array_equal(units.dense(), expected)
-    assert np.array_equal(units.bits, packing.pack(phrases)[:, TRACK_NAMES.index(track)])
+    assert np.array_equal(dense(units), expected)
     assert units.is_drum.tolist() == [track == "drums"] * 9
     np.testing.assert_allclose(units.sounding_share(), own.mean(axis=(0, 1, 2)))
     (unit, target), *_ = pipeline.evaluation_batches(units, batch_size=9)
@@ -355,9 +342,9 @@ def test_limit_and_silence_are_of_phrases_where_they_are_the_units(tmp_path):
     phrases[2, :, :, :, 2] = False  # a silent phrase
     phrases[4, 1:, :, :, 2] = False  # silent bars in one that is not
     store = write_store(tmp_path / "store", GRID, {"train": phrases})
-    units = pipeline.load_units(store, "train", "guitar", unit_bars=3, silent_share=0.0, limit=5)
+    units = open_units(store, "train", "guitar", unit_bars=3, silent_share=0.0, limit=5)
     own = phrases[[0, 1, 3, 4, 5], ..., 2].reshape(5, 24, 5)
-    assert np.array_equal(units.dense(), own)
+    assert np.array_equal(dense(units), own)
 
 
 def test_a_phrase_is_transposed_as_a_whole():

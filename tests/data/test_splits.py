@@ -1,6 +1,6 @@
 import pytest
 
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.data.splits import assigned, read_test_songs, split_of, with_test_songs
 from msw2.data.store import StoreError
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from msw2.data import packing
+from msw2.data.augmentation import transpose_phrases
 from msw2.evaluation import novelty
 from msw2.music.grid import Grid
-from msw2.music.transposition import transpose
 
 GRID = Grid(bars=2, steps=16, pitches=22, lowest_pitch=26, beat_resolution=4)
 SHAPE = (2, 16, 22, 5)
@@ -28,7 +28,7 @@ def dice(first, second):
 
 def brute(phrase, training):
     """The smallest distance, over training phrases and all transpositions that keep every note."""
-    moved = [transpose(phrase[None], shift)[0] for shift in range(-6, 7)]
+    moved = [transpose_phrases(phrase[None], shift)[0] for shift in range(-6, 7)]
     return min(dice(each, other) for each in moved for other in training)
 
 
@@ -40,7 +40,9 @@ def test_copies_are_found_wherever_they_are(batch):
     half = TRAINING[21].copy()
     half[1] = False
     partly = dice(half, TRAINING[21])
-    phrases = np.stack([TRAINING[3], transpose(TRAINING[38:39], -6)[0], transpose(TRAINING[:1], 5)[0], half])
+    phrases = np.stack(
+        [TRAINING[3], transpose_phrases(TRAINING[38:39], -6)[0], transpose_phrases(TRAINING[:1], 5)[0], half]
+    )
     found = sought(phrases, TRAINING, batch)
     assert found.index.tolist() == [3, 38, 0, 21]
     assert found.semitones.tolist() == [0, 6, -5, 0]
@@ -57,7 +59,7 @@ def test_the_search_is_exact():
     found = sought(phrases, training, batch=17)
     assert found.distance == pytest.approx([brute(phrase, training) for phrase in phrases])
     for phrase, index, shift, distance in zip(phrases, *found[1:], found.distance, strict=True):
-        assert dice(transpose(phrase[None], shift)[0], training[index]) == pytest.approx(distance)
+        assert dice(transpose_phrases(phrase[None], shift)[0], training[index]) == pytest.approx(distance)
 
 
 def test_groups_are_put_together_in_order(monkeypatch):

@@ -112,7 +112,14 @@ def test_one_file_serves_a_fresh_process(file, tmp_path):
     )
     line = [sys.executable, "-c", code, str(file)]
     printed = subprocess.run(line, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-    for part in ("drums_encoder", "mfg_encoder", "sampling", "mfg_decoder", "bass_decoder", "strings_refiner"):
+    for part in (
+        "drums_encoder",
+        "mfg_encoder",
+        "sampling",
+        "mfg_decoder",
+        "bass_decoder",
+        "strings_refiner",
+    ):
         assert part in printed
     assert printed.splitlines()[-1] == "Multitrack"
 

@@ -162,10 +162,14 @@ def test_files_that_do_not_fit_the_grid_are_refused(tmp_path):
     higher = Grid(bars=3, steps=8, pitches=14, lowest_pitch=27, beat_resolution=2)
     with pytest.raises(ValueError, match=r"notes outside the grid's pitches 27\.\.40"):
         pianoroll.load_npz(path, higher)
-    edit(path, info={"5": {}})
+    sixth = {"data": np.zeros(0, bool), "indices": np.zeros(0, int), "indptr": np.zeros(129, int)}
+    sixth = {
+        f"pianoroll_5_csc_{part}": array for part, array in (sixth | {"shape": np.array([9, 128])}).items()
+    }
+    edit(path, info={"5": {"program": 0, "is_drum": False}}, **sixth)
     with pytest.raises(ValueError, match="has 6 tracks, not the five drums, piano, guitar, bass, strings"):
         pianoroll.load_npz(path, GRID)
     pianoroll.save_npz(path, song_of(steps=9), GRID)
     edit(path, pianoroll_3_csc_shape=np.array([9, 10**6]))
-    with pytest.raises(ValueError, match="pianoroll_3 has 1000000 pitches, not MIDI's 128"):
+    with pytest.raises(ValueError, match="damaged pianoroll: track 3 is no sparse matrix of 128"):
         pianoroll.load_npz(path, GRID)

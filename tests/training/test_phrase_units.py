@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from msw2.data.augmentation import transpose_phrases
 from msw2.models.prior import Prior
 from msw2.models.sandwich import Sandwich, build_parts
-from msw2.music.transposition import transpose
 from msw2.training import refining, stage1, stage2, stages
 from msw2.training.runs import Run
 
@@ -57,7 +57,7 @@ def test_stage_2_has_one_band_and_one_latent_vector_a_phrase(tmp_path, phrase, s
     sandwich = Sandwich(parts)
     moments = stage2.encode_moments(sandwich, store, "train", copies=2)
     assert moments.shape == (2, 10, 1, 5, 6)
-    moved = transpose(store.load("train"), 1)
+    moved = transpose_phrases(store.load("train"), 1)
     units = np.where(np.concatenate([moved[:, 0], moved[:, 1]], axis=1), 1.0, -1.0).astype(np.float32)
     np.testing.assert_allclose(moments[1, :, 0], sandwich.moments(units), atol=1e-5)
     assert stage2.train_fusion(run, store)

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from msw2.data.packing import Phrases
-from msw2.data.songs import Outcome
+from msw2.data.song_files import Outcome
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 

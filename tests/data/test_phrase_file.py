@@ -6,8 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from msw2.data import packing, phrases
-from msw2.data.phrases import phrase_file
+from msw2.data import packing
+from msw2.data import phrase_file as module
+from msw2.data.phrase_file import phrase_file
 from msw2.data.store import StoreError
 from msw2.data.windows import Rules
 from msw2.music.grid import Grid
@@ -19,8 +20,8 @@ SHAPE = (7, 2, 4, 3, 5)
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of two phrases, pieces of eleven cells: every border is crossed."""
-    monkeypatch.setattr(phrases, "BLOCK", 2)
-    monkeypatch.setattr(phrases, "PIECE", 11)
+    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(module, "PIECE", 11)
 
 
 def _dense():
@@ -148,8 +149,8 @@ def test_no_file_is_one_sentence(tmp_path):
 
 def test_only_a_few_blocks_are_in_memory_at_a_time(tmp_path, monkeypatch):
     tracemalloc = pytest.importorskip("tracemalloc")
-    monkeypatch.setattr(phrases, "BLOCK", 64)
-    monkeypatch.setattr(phrases, "PIECE", 4096)
+    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(module, "PIECE", 4096)
     grid = Grid()
     count, cells = 2048, 2048 * 100  # 165 MB dense, 8 MB of indices
     rng = np.random.default_rng(0)

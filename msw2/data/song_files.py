@@ -14,6 +14,7 @@ from msw2.data import packing
 from msw2.data.windows import SELECTIONS, Rules, cut, windows
 from msw2.music.grid import Grid
 from msw2.music.midi import Song, SongError, read_bytes
+from msw2.system.progress import Progress
 from msw2.system.workers import map_in_order
 
 READER_CRASHED = "reader crashed"
@@ -48,7 +49,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class SongSource:
-    """Files of which each is a song.
+    """Files, a song each.
 
     Attributes:
         kind: the source's name in the manifest.
@@ -119,7 +120,12 @@ def folder_items(folder: pathlib.Path, max_bytes: int) -> tuple[Item, ...]:
     for parent, folders, names in os.walk(folder):
         paths += [os.path.join(parent, name) for name in names]
         paths += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
-    return tuple(_digested(os.path.relpath(path, folder), path, max_bytes) for path in sorted(paths))
+    progress, items = Progress(len(paths), f"files of {folder} hashed"), []
+    for path in sorted(paths):
+        items.append(_digested(os.path.relpath(path, folder), path, max_bytes))
+        progress.update(len(items))
+    progress.close()
+    return tuple(items)
 
 
 def _digested(name: str, path: str, max_bytes: int) -> Item:

@@ -2,7 +2,7 @@
 
 `nonzero` is what np.nonzero gives, [5, cells], so its first row only rises and the file can be read as a
 stream: one handle for each of the five rows. Songs are not marked in the file. Blocks of BLOCK phrases in a
-row take their place, so that only the two ends of a block have neighbours from one song in another split.
+row take their place, so only the two ends of a block can share a song with another split.
 """
 
 import contextlib
@@ -17,13 +17,15 @@ from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from msw2.data import npz, packing
-from msw2.data.songs import Outcome
+from msw2.data import packing
+from msw2.data.song_files import Outcome
 from msw2.data.store import StoreError
 from msw2.data.windows import Rules
+from msw2.music import npz
 from msw2.music.grid import Grid
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACKS
+from msw2.system.progress import Progress
 
 BLOCK = 64  # phrases; 5 MB dense
 PIECE = 2**19  # cells read at a time: 4 MB of a row of int64
@@ -35,7 +37,7 @@ AXES = 5
 
 @dataclasses.dataclass(frozen=True)
 class PhraseFile:
-    """A phrase file. Its phrases are taken as they are: the windows were chosen when it was made.
+    """A phrase file. All its phrases are taken: their windows were chosen when the file was made.
 
     Attributes:
         path: the file.
@@ -52,8 +54,14 @@ class PhraseFile:
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of the file."""
+        digest = hashlib.sha256()
+        progress = Progress(self.path.stat().st_size >> 20, f"MiB of {self.path} hashed")
         with self.path.open("rb") as file:
-            return _sha256(file)
+            while piece := file.read(2**20):
+                digest.update(piece)
+                progress.update(file.tell() >> 20)
+        progress.close()
+        return digest.hexdigest()
 
     def outcomes(self, grid: Grid, rules: Rules, workers: int) -> Iterator[Outcome]:
         """Yields the blocks in order; `rules` and `workers` have nothing to do here.
@@ -76,7 +84,7 @@ def phrase_file(path: str | os.PathLike) -> PhraseFile:
     """Opens a phrase file.
 
     Raises:
-        StoreError: if there is none, or it is no phrase file.
+        StoreError: if `path` is no file, or no phrase file.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -174,11 +182,3 @@ def _outcome(number: int, cells: np.ndarray, shape: tuple, grid: Grid) -> Outcom
     # The number is part of the name of a block, so that two alike stay two songs.
     digest = hashlib.sha256(number.to_bytes(8, "big") + phrases.packed.tobytes()).hexdigest()
     return Outcome(f"phrases {first}..{first + len(block) - 1}", digest, phrases)
-
-
-def _sha256(file: BinaryIO) -> str:
-    """Returns the SHA-256 of what is left of a file."""
-    digest = hashlib.sha256()
-    while piece := file.read(2**20):
-        digest.update(piece)
-    return digest.hexdigest()
