@@ -15,7 +15,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo reproduce bench test lint clean
+.PHONY: help install data stage1 refine stage2 generate restore eval export serve figures demo reproduce bench test sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -43,6 +43,7 @@ help:
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
@@ -91,6 +92,19 @@ bench: install
 
 test: install
 	$(PY) -m pytest
+
+# A copy of the kernels is compiled and tested by itself: Python puts the folder that it starts in before all others.
+SANITIZE = build/sanitize
+sanitize: install
+	rm -rf $(SANITIZE)
+	mkdir -p $(SANITIZE)/msw2
+	cp -r msw2/__init__.py msw2/kernels $(SANITIZE)/msw2
+	cp tests/kernels/test_compiled.py $(SANITIZE)
+	rm -f $(SANITIZE)/msw2/kernels/*.so
+	CFLAGS='-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	  $(PY) setup.py --quiet build_ext --force --build-lib $(SANITIZE) --build-temp $(SANITIZE)/objects
+	cd $(SANITIZE) && LD_PRELOAD=$$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	  $(abspath $(PY)) -m pytest test_compiled.py
 
 lint: install
 	$(PY) -m ruff check .
