@@ -13,10 +13,10 @@ import numpy as np
 
 # Instruction sets, in the order of `best_variant` in cpu.c. A CPU that runs one also runs those before it.
 VARIANTS = ("generic", "avx2", "avx512", "avx512bf16", "amx")
-ALIGNMENT = 64  # bytes; TensorFlow takes over an array that is so aligned without a copy
+ALIGNMENT = 64  # bytes; TensorFlow takes over such an array without a copy
 TILE = 16  # rows that are multiplied together: fewer cost as much
 LARGEST = 2**31 - 1  # C's int
-# Operations for which another thread is worth waking: they take a millisecond. Each thread packs the kernel.
+# So many operations, a millisecond of work, are worth another thread. Each thread packs the kernel.
 WORTH, WORTH_IN_BFLOAT16 = 1e8, 5e8
 
 
@@ -136,7 +136,7 @@ def product(
     Args:
         left: matrix [row, inner].
         right: matrix [inner, column].
-        transposed: whether `left` and `right` are to be transposed first.
+        transposed: whether `left` and `right` are transposed first.
         threads: threads that share the rows. Their number changes no result in bfloat16.
 
     Raises:

@@ -61,8 +61,8 @@ class LSTM(keras.layers.LSTM):
             then trains in Keras's own way, without cuDNN.
         repeat: None, or a number of steps. The input is then one vector, [batch, feature], and every step reads it.
         step_features: with `repeat`: float [step, feature] that is appended to the vector at each step.
-        background: a value that most input features have. What it contributes is computed once. The result is
-            the same for any input.
+        background: a value that most input features have. What it contributes is computed once. It changes no
+            result, whatever the input.
         dtype: precision policy, as for all layers of Keras.
         **kwargs: as for `keras.layers.LSTM`, without `recurrent_activation`, which `gates` sets.
 
@@ -122,7 +122,7 @@ class LSTM(keras.layers.LSTM):
         logging.getLogger(__name__).info("%s: %s in training, %s in inference", self.name, *ways)
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        """Returns the shape of what `call` returns."""
+        """Returns the shape of the output."""
         return super().compute_output_shape(self._sequences_shape(sequences_shape), initial_state_shape)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
@@ -156,7 +156,7 @@ class LSTM(keras.layers.LSTM):
         }
 
     def _sequences_shape(self, shape):
-        """Returns the shape of what the steps read, from that of the input."""
+        """Maps the shape of the input to the shape of the sequences that the steps read."""
         if self.repeat is None:
             return shape
         more = 0 if self.step_features is None else self.step_features.shape[1]
@@ -174,7 +174,7 @@ class LSTM(keras.layers.LSTM):
         return ops.concatenate([repeated, features], axis=-1)
 
     def _in_time(self, sequences):
-        """Returns sequences in the order in which they are read, [step, batch, feature]."""
+        """Returns sequences in reading order, [step, batch, feature]."""
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
         return ops.transpose(sequences, (1, 0, 2))
@@ -204,7 +204,7 @@ class LSTM(keras.layers.LSTM):
 
     def _project_vector(self, vectors, kernel, bias):
         """Maps [batch, feature] to preactivations [step, batch, 4 x unit], or of one step if all are alike."""
-        # The vector is the same for all steps, and the features are the same for all vectors: each is multiplied once.
+        # All steps share the vector, and all vectors share the features: each is multiplied once.
         size = vectors.shape[-1]
         once = (ops.matmul(vectors, kernel[:size]) + bias)[None]
         if self.step_features is None:

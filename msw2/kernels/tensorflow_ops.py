@@ -178,7 +178,7 @@ def _call(function: Callable, *tensors, like) -> list:
 
 
 def _threads() -> int:
-    """Returns how many threads TensorFlow gives an operation: as many as there are cores, unless it was told."""
+    """Returns how many threads TensorFlow gives an operation. Its default is one a core."""
     import tensorflow as tf  # noqa: PLC0415
 
     return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))

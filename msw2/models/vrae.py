@@ -34,7 +34,7 @@ def build_encoder(
         states: `last`, or `all` of them side by side.
         portable: see `kernels.lstm.LSTM`.
         name: of the model.
-        background: the value that most features of `sequences` have; None if there is no such value.
+        background: the value that most features of `sequences` have; None: no value stands out.
     """
     lstm = LSTM(
         hidden,
