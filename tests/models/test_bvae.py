@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from msw2.config import PAPER, RELEASED, TUNED
-from msw2.models.sandwich import Sandwich, build_parts, track_vae
+from msw2.models import bvae
+from msw2.models.refine import build_refiner
+from msw2.models.sandwich import build_sandwich, encoding_view
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,11 @@ from msw2.models.sandwich import Sandwich, build_parts, track_vae
 )
 def test_parameters_and_shapes(preset, unit, encoder, decoder):
     config = dataclasses.replace(preset, unit=unit)
-    models = build_parts(config, ["bass"]).models
+    models = {
+        "bass_encoder": bvae.build_encoder(config, "bass"),
+        "bass_decoder": bvae.build_decoder(config, "bass"),
+        "bass_refiner": build_refiner(config, "bass"),
+    }
     assert models["bass_encoder"].count_params() == encoder
     assert models["bass_decoder"].count_params() == decoder
     steps = {"bar": 48, "phrase": 192}[unit]
@@ -39,21 +45,25 @@ SMALL = {
 
 def test_a_sandwich_of_phrases():
     config = dataclasses.replace(TUNED, **SMALL)
-    sandwich = Sandwich(build_parts(config))
-    units = np.where(np.random.default_rng(0).random((2, 24, 6, 5)) < 0.3, 1.0, -1.0).astype(np.float32)
-    assert sandwich.moments(units).shape == (2, 5, 6)
-    assert sandwich.encode(units).shape == (2, 7)
-    assert sandwich.restore(units).shape == (2, 24, 6, 5)
-    changed = units.copy()
-    changed[0, 1, 2, 3] *= -1  # in the first bar; every bar of what is restored may hear of it
-    before, after = (np.asarray(sandwich.restore(each, refined=False)) for each in (units, changed))
-    assert (np.abs(before - after)[0].reshape(3, 8, -1).max(axis=(1, 2)) > 0).all()
+    sandwich, phrases = build_sandwich(config), np.random.default_rng(0).random((2, 3, 8, 6, 5)) < 0.3
+    assert encoding_view(sandwich)(phrases).shape == (2, 5, 6)
+    # The bars of a phrase are read one after another.
+    units = np.where(np.concatenate([phrases[:, bar] for bar in range(3)], axis=1), 1.0, -1.0)
+    moments = sandwich.get_layer("strings_encoder")(units[..., 4].astype(np.float32))
+    np.testing.assert_allclose(encoding_view(sandwich)(phrases)[:, 4], moments, atol=1e-6)
+    assert sandwich(phrases)["latent"].shape == (2, 1, 7)
+    assert sandwich(phrases)["pianoroll"].shape == (2, 3, 8, 6, 5)
+    changed = phrases.copy()
+    changed[0, 0, 1, 2, 3] ^= True  # in the first bar; every bar of what is restored may hear of it
+    before, after = (np.asarray(sandwich(each)["unrefined"]) for each in (phrases, changed))
+    assert (np.abs(before - after)[0].reshape(3, -1).max(axis=1) > 0).all()
     assert np.array_equal(before[1], after[1])
 
 
 def test_the_loss_of_a_phrase_is_summed_over_its_cells():
     config = dataclasses.replace(TUNED, **SMALL, epsilon_std=0.0, bvae_kl=0.0)
-    vae = track_vae(build_parts(config, ["bass"]), "bass")
+    encoder, decoder = bvae.build_encoder(config, "bass"), bvae.build_decoder(config, "bass")
+    vae = bvae.build_bvae(config, encoder, decoder, seed=0)
     units = np.where(np.random.default_rng(0).random((2, 24, 6)) < 0.3, 1.0, -1.0).astype(np.float32)
     made = vae(units)
     expected = np.log1p(np.exp(-units * np.asarray(made["output"], np.float64))).sum() / 2
