@@ -44,6 +44,7 @@ help:
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
 	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
@@ -108,6 +109,19 @@ LOWEST := .venv-lowest/bin/python
 
 test-lowest: .venv-lowest/installed
 	$(LOWEST) -m pytest
+
+# A copy of the kernels is compiled and tested by itself: Python puts the folder that it starts in before all others.
+SANITIZE = build/sanitize
+sanitize: install
+	rm -rf $(SANITIZE)
+	mkdir -p $(SANITIZE)/msw2
+	cp -r msw2/__init__.py msw2/kernels $(SANITIZE)/msw2
+	cp tests/kernels/test_compiled.py $(SANITIZE)
+	rm -f $(SANITIZE)/msw2/kernels/*.so
+	CFLAGS='-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	  $(PY) setup.py --quiet build_ext --force --build-lib $(SANITIZE) --build-temp $(SANITIZE)/objects
+	cd $(SANITIZE) && LD_PRELOAD=$$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	  $(abspath $(PY)) -m pytest test_compiled.py
 
 lint: install
 	$(PY) -m ruff check .

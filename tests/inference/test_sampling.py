@@ -10,12 +10,19 @@ from msw2.config import SMOKE
 from msw2.inference import sampling
 from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler, SilenceError, in_chunks
 from msw2.models.prior import Prior
-from msw2.models.sandwich import Sandwich, build_parts
+from msw2.models.sandwich import build_sandwich, decoding_view
 
 
 @pytest.fixture(scope="module")
-def sampler(smoke_sandwich):
-    return Sampler(*smoke_sandwich)
+def trained(smoke_run, smoke_sandwich):
+    """What functions and samplers are made of: the sandwich, its config, its prior."""
+    sandwich, prior = smoke_sandwich
+    return sandwich, smoke_run.config, prior
+
+
+@pytest.fixture(scope="module")
+def sampler(trained):
+    return Sampler(*trained)
 
 
 def test_chunks_are_of_one_size_and_the_padding_is_cut_off():
@@ -49,11 +56,11 @@ def test_a_seed_gives_the_same_phrase_alone_and_in_any_batch(sampler):
     assert len({phrase.tobytes() for phrase in together}) > phrases // 2  # and another seed another phrase
 
 
-def test_without_temperature_only_the_middles_of_the_prior_are_played(sampler, smoke_sandwich):
-    prior = smoke_sandwich[1]
+def test_without_temperature_only_the_middles_of_the_prior_are_played(sampler, trained):
+    prior = trained[2]
     made = sampler.generate(40, seed=0, temperature=0.0)
     latents = prior.points.reshape(-1, prior.units, prior.latent)
-    middles = tf.function(PhraseFunctions(*smoke_sandwich).decode)(latents).numpy()
+    middles = tf.function(PhraseFunctions(*trained).decode)(latents).numpy()
     assert {phrase.tobytes() for phrase in made} <= {phrase.tobytes() for phrase in middles}
 
 
@@ -69,9 +76,8 @@ def test_restoring_depends_on_no_neighbour(sampler, tiny_store):
 def test_restoring_is_the_sandwich_by_its_posterior_means(smoke_sandwich, sampler, tiny_store):
     sandwich, _ = smoke_sandwich
     phrases = tiny_store.load("test")
-    bars = np.where(phrases, 1, -1).astype(np.float32).reshape(-1, 48, 84, 5)
-    for refined in (True, False):
-        probability = np.asarray(sandwich.restore(bars, refined=refined)).reshape(phrases.shape)
+    for refined, name in ((True, "pianoroll"), (False, "unrefined")):
+        probability = np.asarray(sandwich(phrases)[name])
         sure = np.abs(probability - 0.5) > 1e-4
         restored = sampler.restore(phrases, refined=refined)
         np.testing.assert_array_equal(restored[sure], (probability >= 0.5)[sure])
@@ -125,20 +131,19 @@ def test_a_phrase_has_its_own_place_in_the_random_stream():
 def test_where_a_phrase_is_one_unit_it_has_one_latent_vector():
     sizes = {"bars": 3, "steps": 4, "beat_resolution": 1, "pitches": 6, "lowest_pitch": 40}
     config = dataclasses.replace(SMOKE, unit="phrase", encoder_states="last", **sizes)
-    sandwich, prior = Sandwich(build_parts(config)), Prior.isotropic(1, config.mfg_latent, 3.0)
-    functions = PhraseFunctions(sandwich, prior)
+    sandwich, prior = build_sandwich(config), Prior.isotropic(1, config.mfg_latent, 3.0)
+    functions = PhraseFunctions(sandwich, config, prior)
     assert functions.latent_shape == (1, 8)
     phrases = np.random.default_rng(0).random((CHUNK + 2, 3, 4, 6, 5)) < 0.2
     latent = functions.encode(tf.constant(phrases)).numpy()
     assert latent.shape == (CHUNK + 2, 1, 8)
-    units = np.where(np.concatenate([phrases[:, bar] for bar in range(3)], axis=1), 1, -1).astype(np.float32)
-    np.testing.assert_allclose(latent[:, 0], sandwich.encode(units), atol=1e-5)
+    np.testing.assert_allclose(latent, sandwich(phrases)["latent"], atol=1e-5)
     decoded = functions.decode(tf.constant(latent)).numpy()
-    probability = np.asarray(sandwich.decode(latent[:, 0])).reshape(phrases.shape)
+    probability = np.asarray(decoding_view(sandwich)(latent[:, 0])["pianoroll"])
     sure = np.abs(probability - 0.5) > 1e-4
     assert sure.any()
     np.testing.assert_array_equal(decoded[sure], (probability >= 0.5)[sure])
-    sampler = Sampler(sandwich, prior)
+    sampler = Sampler(sandwich, config, prior)
     np.testing.assert_array_equal(sampler.restore(phrases), decoded)
     np.testing.assert_array_equal(sampler.restore(phrases[-1:])[0], decoded[-1])
     together = sampler.generate(CHUNK + 2, seed=5, temperature=1.0)

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from msw2.config import PAPER, RELEASED, SMOKE, TUNED
-from msw2.kernels import compiled
-from msw2.models.sandwich import Sandwich, build_parts, track_vae
-from msw2.models.vrae import beat_position
+from msw2.config import PAPER, RELEASED, TUNED
+from msw2.models import bvae
+from msw2.models.refine import build_refiner
+from msw2.models.sandwich import build_sandwich, encoding_view
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,11 @@ from msw2.models.vrae import beat_position
 )
 def test_parameters_and_shapes(preset, unit, encoder, decoder):
     config = dataclasses.replace(preset, unit=unit)
-    models = build_parts(config, ["bass"]).models
+    models = {
+        "bass_encoder": bvae.build_encoder(config, "bass"),
+        "bass_decoder": bvae.build_decoder(config, "bass"),
+        "bass_refiner": build_refiner(config, "bass"),
+    }
     assert models["bass_encoder"].count_params() == encoder
     assert models["bass_decoder"].count_params() == decoder
     steps = {"bar": 48, "phrase": 192}[unit]
@@ -41,65 +45,26 @@ SMALL = {
 
 def test_a_sandwich_of_phrases():
     config = dataclasses.replace(TUNED, **SMALL)
-    sandwich = Sandwich(build_parts(config))
-    units = np.where(np.random.default_rng(0).random((2, 24, 6, 5)) < 0.3, 1.0, -1.0).astype(np.float32)
-    assert sandwich.moments(units).shape == (2, 5, 6)
-    assert sandwich.encode(units).shape == (2, 7)
-    assert sandwich.restore(units).shape == (2, 24, 6, 5)
-    changed = units.copy()
-    changed[0, 1, 2, 3] *= -1  # in the first bar; every bar of what is restored may hear of it
-    before, after = (np.asarray(sandwich.restore(each, refined=False)) for each in (units, changed))
-    assert (np.abs(before - after)[0].reshape(3, 8, -1).max(axis=(1, 2)) > 0).all()
+    sandwich, phrases = build_sandwich(config), np.random.default_rng(0).random((2, 3, 8, 6, 5)) < 0.3
+    assert encoding_view(sandwich)(phrases).shape == (2, 5, 6)
+    # The bars of a phrase are read one after another.
+    units = np.where(np.concatenate([phrases[:, bar] for bar in range(3)], axis=1), 1.0, -1.0)
+    moments = sandwich.get_layer("strings_encoder")(units[..., 4].astype(np.float32))
+    np.testing.assert_allclose(encoding_view(sandwich)(phrases)[:, 4], moments, atol=1e-6)
+    assert sandwich(phrases)["latent"].shape == (2, 1, 7)
+    assert sandwich(phrases)["pianoroll"].shape == (2, 3, 8, 6, 5)
+    changed = phrases.copy()
+    changed[0, 0, 1, 2, 3] ^= True  # in the first bar; every bar of what is restored may hear of it
+    before, after = (np.asarray(sandwich(each)["unrefined"]) for each in (phrases, changed))
+    assert (np.abs(before - after)[0].reshape(3, -1).max(axis=1) > 0).all()
     assert np.array_equal(before[1], after[1])
 
 
 def test_the_loss_of_a_phrase_is_summed_over_its_cells():
     config = dataclasses.replace(TUNED, **SMALL, epsilon_std=0.0, bvae_kl=0.0)
-    vae = track_vae(build_parts(config, ["bass"]), "bass")
+    encoder, decoder = bvae.build_encoder(config, "bass"), bvae.build_decoder(config, "bass")
+    vae = bvae.build_bvae(config, encoder, decoder, seed=0)
     units = np.where(np.random.default_rng(0).random((2, 24, 6)) < 0.3, 1.0, -1.0).astype(np.float32)
     made = vae(units)
     expected = np.log1p(np.exp(-units * np.asarray(made["output"], np.float64))).sum() / 2
     assert float(vae.compute_loss(units, units, made)) == pytest.approx(expected, rel=1e-5)
-
-
-def test_the_position_of_a_step_is_its_place_in_the_beat_and_its_beat():
-    # 7 steps of 3 a beat: place in the beat (3) | beat (3), of which the last is cut short.
-    expected = [
-        [1, 0, 0, 1, 0, 0],
-        [0, 1, 0, 1, 0, 0],
-        [0, 0, 1, 1, 0, 0],
-        [1, 0, 0, 0, 1, 0],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 0, 1, 0],
-        [1, 0, 0, 0, 0, 1],
-    ]
-    found = beat_position(7, 3)
-    assert found.dtype == np.float32
-    assert found.tolist() == expected
-
-
-@pytest.mark.parametrize("position", [True, False])
-def test_the_lstms_of_a_bvae_know_silence_and_the_position(position):
-    config = dataclasses.replace(
-        SMOKE, bars=1, steps=8, beat_resolution=2, pitches=12, position=position, encoder_states="all"
-    )
-    models = build_parts(config, ["bass"]).models
-    encoder, decoder = (models[f"bass_{kind}"].get_layer("lstm") for kind in ("encoder", "decoder"))
-    assert (encoder.background, encoder.repeat, encoder.return_sequences) == (-1.0, None, True)
-    assert (decoder.background, decoder.repeat, decoder.return_sequences) == (None, 8, True)
-    if position:
-        assert np.array_equal(decoder.step_features, beat_position(8, 2))
-    else:
-        assert decoder.step_features is None
-
-
-@pytest.mark.parametrize("portable", [True, False])
-def test_a_portable_model_has_no_call_of_python(portable):
-    if not compiled.library():
-        pytest.skip("nothing is compiled")
-    config = dataclasses.replace(SMOKE, bars=1, steps=8, beat_resolution=2, pitches=12)
-    models = build_parts(config, portable=portable).models
-    recurrent = [layer for model in models.values() for layer in model.layers if layer.name == "lstm"]
-    assert len(recurrent) == 12
-    assert {layer.portable for layer in recurrent} == {portable}
-    assert {layer.implementation(False) for layer in recurrent} == {"block" if portable else "compiled"}

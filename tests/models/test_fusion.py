@@ -8,7 +8,9 @@ import pytest
 
 from msw2.config import RELEASED, SMOKE
 from msw2.models import fusion_mlp, mfg_vae
-from msw2.models.sandwich import Sandwich, build_parts, fusion_vae
+from msw2.models.layers import Sampling
+from msw2.models.precision import building_in
+from msw2.models.sandwich import build_sandwich, encoding_view
 from msw2.music.tracks import TRACK_NAMES
 
 # A different size on every axis.
@@ -188,7 +190,11 @@ def np_statistics(mean, deviation):
 @pytest.mark.parametrize("fusion", ["vrae", *PERCEPTRONS])
 def test_the_loss_is_the_error_of_its_target_plus_the_weighted_kl(small, fusion, target, compared):
     config = dataclasses.replace(CONFIG, fusion=fusion, mfg_kl=0.3, mfg_target=target)
-    vae, band = fusion_vae(build_parts(config)), random_moments()
+    sampling = Sampling(config.sigma, config.epsilon_std, 0)
+    vae = mfg_vae.build_mfg_vae(
+        config, mfg_vae.build_encoder(config), sampling, mfg_vae.build_decoder(config)
+    )
+    band = random_moments()
     moments = np.asarray(vae.encoder(band), np.float64)
     mean, s = moments[:, :MFG_LATENT], moments[:, MFG_LATENT:]
     nll = ((np.asarray(vae.decoder(mean)) - band) ** 2)[..., compared].mean()
@@ -215,35 +221,33 @@ def test_without_fusion_the_latent_is_the_means_side_by_side():
 
 @pytest.fixture(scope="module")
 def unfused():
-    return Sandwich(build_parts(NONE))
+    return build_sandwich(NONE)
 
 
-def random_bars(seed=0):
-    rng = np.random.default_rng(seed)
-    return np.where(rng.random((BARS, 4, 6, 5)) < 0.3, 1.0, -1.0).astype(np.float32)
+def random_phrases():
+    return np.random.default_rng(0).random((2, 4, 4, 6, 5)) < 0.3
 
 
 def test_without_fusion_restoring_is_each_bvaes_own(unfused):
-    bars = random_bars()
-    assert unfused.encode(bars).shape == (BARS, 15)
-    direct = unfused.decode_moments(unfused.moments(bars))
-    assert np.array_equal(unfused.restore(bars), direct)
+    phrases = random_phrases()
+    made = unfused(phrases)
+    assert made["latent"].shape == (2, 4, 15)
+    direct = keras.Model(unfused.get_layer("restored_moments").output, unfused.output["pianoroll"])
+    assert np.array_equal(made["pianoroll"], direct(encoding_view(unfused)(phrases)))
 
 
 def test_without_fusion_no_track_reaches_another(unfused):
-    before = np.asarray(unfused.restore(random_bars()))
-    bars = random_bars()
-    bars[..., 3] *= -1
-    after = np.asarray(unfused.restore(bars))
-    assert np.flatnonzero(np.abs(after - before).max(axis=(0, 1, 2)) > 1e-6).tolist() == [3]
+    phrases = random_phrases()
+    before = np.asarray(unfused(phrases)["pianoroll"])
+    phrases[..., 3] ^= True
+    after = np.asarray(unfused(phrases)["pianoroll"])
+    assert np.flatnonzero(np.abs(after - before).max(axis=(0, 1, 2, 3)) > 1e-6).tolist() == [3]
 
 
 @pytest.fixture
 def half_precision():
-    before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy("mixed_float16")
-    yield
-    keras.mixed_precision.set_dtype_policy(before)
+    with building_in("mixed_float16"):
+        yield
 
 
 @pytest.mark.parametrize("fusion", [*PERCEPTRONS, "none"])

@@ -56,3 +56,25 @@ def test_losses_compute_in_float32(dtype):
     assert nll.dtype == tf.float32
     assert float(nll) == pytest.approx(1000 * math.log(2), rel=1e-5)
     assert losses.kl_divergence(tf.zeros((1, 6), dtype)).dtype == tf.float32
+
+
+def test_the_refiners_loss_is_the_mean_cross_entropy_of_what_sounds():
+    target, probability = np.array([[[1.0, -1.0]]]), np.array([[[0.8, 0.4]]])
+    expected = -(math.log(0.8) + math.log(0.6)) / 2
+    assert float(losses.refine_loss(1.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+    expected = -(3 * math.log(0.8) + math.log(0.6)) / 2
+    assert float(losses.refine_loss(3.0)(target, probability)) == pytest.approx(expected, rel=1e-5)
+
+    bar = np.array([[[1.0, -1.0]]])
+    for output in ("released", "deterministic", "stochastic"):
+        expected = (3 * 0.2**2 + 0.4**2) / 2
+        assert float(losses.refine_loss(3.0, output)(bar, probability)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_accuracy_is_the_share_of_cells_that_are_right_also_with_an_uneven_last_batch():
+    accuracy = losses.refine_accuracy()
+    bars = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]], [[-1.0] * 2] * 2], np.float32)
+    made = np.array([[[0.5, 0.49], [0.5, 0.6]], [[0.4, 0.4], [0.4, 0.9]], [[0.1] * 2] * 2], np.float32)
+    accuracy.update_state(bars[:2], made[:2])
+    accuracy.update_state(bars[2:], made[2:])
+    assert float(accuracy.result()) == pytest.approx((0.75 + 0.25 + 1) / 3)

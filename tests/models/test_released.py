@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from msw2.config import RELEASED
 from msw2.models import bvae, mfg_vae
+from msw2.models.layers import Sampling
 from msw2.models.refine import build_refiner
-from msw2.models.sandwich import build_parts, fusion_vae, track_vae
 from msw2.training.optimizers import build_optimizer
 
 SMALL = dataclasses.replace(
@@ -75,6 +75,11 @@ def float64(variables):
     return [np.asarray(v.numpy(), np.float64) for v in variables]
 
 
+def build_bvae(config):
+    encoder, decoder = bvae.build_encoder(config, "bass"), bvae.build_decoder(config, "bass")
+    return bvae.build_bvae(config, encoder, decoder, seed=0)
+
+
 def given(monkeypatch, unit):
     """Makes every draw of the samplers `unit` times their deviation."""
 
@@ -110,12 +115,11 @@ def test_parameter_counts():
 
 def test_a_bvae_of_full_size_computes_what_keras_2_did(monkeypatch):
     rng = np.random.default_rng(0)
-    parts = build_parts(RELEASED, ["guitar"])
-    model = track_vae(parts, "guitar")
+    model = build_bvae(RELEASED)
     bar, unit = random_bars(rng, RELEASED, 2), rng.normal(0, 1, (2, 256))
     given(monkeypatch, unit)
     found = model(bar.astype(np.float32))
-    weights = float64(variables_of(parts.models["guitar_encoder"], parts.models["guitar_decoder"]))
+    weights = float64(variables_of(model.encoder, model.decoder))
     mean, s, output = vae(weights, bar, 0.01 * unit)
     assert np.abs(mean).max() > 0.05
     np.testing.assert_allclose(found["moments"], np.concatenate([mean, s], axis=1), atol=1e-5)
@@ -124,7 +128,9 @@ def test_a_bvae_of_full_size_computes_what_keras_2_did(monkeypatch):
 
 def test_the_mfg_vae_of_full_size_computes_what_keras_2_did(monkeypatch):
     rng = np.random.default_rng(1)
-    model = fusion_vae(build_parts(RELEASED))
+    sampling = Sampling(RELEASED.sigma, RELEASED.epsilon_std, 0)
+    encoder, decoder = mfg_vae.build_encoder(RELEASED), mfg_vae.build_decoder(RELEASED)
+    model = mfg_vae.build_mfg_vae(RELEASED, encoder, sampling, decoder)
     band, unit = rng.normal(0, 1, (3, 5, 512)), rng.normal(0, 1, (3, 64))
     given(monkeypatch, unit)
     found = model(band.astype(np.float32))
@@ -150,12 +156,11 @@ def test_a_refiner_of_full_size_is_a_perceptron_for_each_step():
 def small():
     """A small BVAE with wide weights, bars, epsilon (units), and the oracle's loss and gradients."""
     rng = np.random.default_rng(3)
-    parts = build_parts(SMALL, ["bass"])
-    models = parts.models["bass_encoder"], parts.models["bass_decoder"]
-    widen(rng, *models)
+    model = build_bvae(SMALL)
+    widen(rng, model.encoder, model.decoder)
     bar, unit = random_bars(rng, SMALL, 4), rng.normal(0, 100, (4, 2))  # so that 0.01 of it counts
-    weights = float64(variables_of(*models))
-    return parts, bar, unit, weights, finite_differences(weights, bar, 0.01 * unit)
+    weights = float64(variables_of(model.encoder, model.decoder))
+    return model, bar, unit, weights, finite_differences(weights, bar, 0.01 * unit)
 
 
 def test_epsilon_counts_in_the_oracle(small):
@@ -164,9 +169,9 @@ def test_epsilon_counts_in_the_oracle(small):
 
 
 def test_loss_and_gradients(small, monkeypatch):
-    parts, bar, unit, weights, expected = small
+    model, bar, unit, weights, expected = small
     given(monkeypatch, unit)
-    model, bars = track_vae(parts, "bass"), tf.constant(bar, tf.float32)
+    bars = tf.constant(bar, tf.float32)
     with tf.GradientTape() as tape:
         value = model.compute_loss(bars, bars, model(bars, training=True))
     assert float(value) == pytest.approx(loss(weights, bar, 0.01 * unit), abs=1e-5)
@@ -179,9 +184,9 @@ def test_loss_and_gradients(small, monkeypatch):
 
 def test_two_steps_of_rmsprop(small, monkeypatch):
     """The epsilon outside the root, the running mean from zero, and one step's effect on the next."""
-    parts, bar, unit, start, first = small
+    model, bar, unit, start, first = small
     given(monkeypatch, unit)
-    model, bars = track_vae(parts, "bass"), tf.constant(bar, tf.float32)
+    bars = tf.constant(bar, tf.float32)
     before = [v.numpy() for v in variables_of(model.encoder, model.decoder)]
     model.compile(optimizer=build_optimizer(SMALL, 100), run_eagerly=True)
     try:
@@ -205,9 +210,9 @@ def test_two_steps_of_rmsprop(small, monkeypatch):
 
 
 def test_the_mean_is_taken_over_batch_and_latent_and_the_terms_add_up(small, monkeypatch):
-    parts, bar, unit, weights, _ = small
+    model, bar, unit, weights, _ = small
     given(monkeypatch, unit)
-    model, bars = track_vae(parts, "bass"), tf.constant(bar, tf.float32)
+    bars = tf.constant(bar, tf.float32)
     model.compile(optimizer=build_optimizer(SMALL, 100), run_eagerly=True)
     logs = model.evaluate(bars, bars, batch_size=4, verbose=0, return_dict=True)
     mean, s, output = vae(weights, bar, 0.01 * unit)

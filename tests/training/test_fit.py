@@ -1,12 +1,15 @@
 import csv
+import dataclasses
+import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.system import progress
 from msw2.training import fit
-from msw2.training.fit import Progress, Resume
+from msw2.training.fit import Resume, ShowProgress
 
 ROWS = tf.constant(np.random.default_rng(0).normal(size=(12, 3)), tf.float32)
 
@@ -18,24 +21,27 @@ def make():
     return model
 
 
-def batches(first, epochs=5):
-    rows = tf.data.Dataset.range(first, epochs)
-    return rows.flat_map(
-        lambda epoch: tf.data.Dataset.from_tensor_slices(tf.roll(ROWS, epoch, 0)).batch(5)
-    ).map(lambda x: (x, x))
+@dataclasses.dataclass
+class Rows:
+    """Twelve rows, in another order every epoch."""
+
+    steps = 3
+    validated: bool = True
+
+    def batches(self, first_epoch, epochs):
+        return (
+            tf.data.Dataset.range(first_epoch, epochs)
+            .flat_map(lambda epoch: tf.data.Dataset.from_tensor_slices(tf.roll(ROWS, epoch, 0)).batch(5))
+            .map(lambda x: (x, x))
+        )
+
+    def held_out(self):
+        return tf.data.Dataset.from_tensors((ROWS, ROWS)) if self.validated else None
 
 
-def train(model, path, epochs=5, identity="mine"):
+def train(model, path, epochs=5, identity="mine", feed=None):
     resume = Resume(path / "state.npz", path / "history.csv", identity)
-    fit.fit(
-        model,
-        lambda first: batches(first, epochs),
-        epochs=epochs,
-        steps=3,
-        validation=tf.data.Dataset.from_tensors((ROWS, ROWS)),
-        resume=resume,
-        label="dense",
-    )
+    assert fit.fit(model, feed or Rows(), resume, epochs=epochs, label="dense") is resume
     return resume
 
 
@@ -76,27 +82,36 @@ def test_short_epochs_are_not_spent_on_writing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv"]
 
 
-def test_progress_shows_the_time_left(capsys, monkeypatch):
+def test_without_held_out_rows_there_is_no_validation_loss(tmp_path):
+    train(make(), tmp_path, epochs=1, feed=Rows(validated=False))
+    assert (tmp_path / "history.csv").read_text().splitlines()[0] == "epoch,loss,seconds"
+
+
+def test_progress_shows_losses_and_time_left_and_one_line_stays(capsys, monkeypatch):
     clock = iter([100.0, 104.0, 108.0, 112.0, 230.0])
-    monkeypatch.setattr(fit.time, "monotonic", lambda: next(clock))
-    progress = Progress("bass_bvae", 12)
-    progress.on_epoch_begin(2)  # continued: two epochs were done before
-    for epoch, loss in ((2, 3.0), (3, 2.5), (4, 2.0), (5, 1.23456)):
-        progress.on_epoch_end(epoch, {"loss": loss, "val_loss": 2 * loss, "kl": 9.0})
-    # 4 s for one epoch: 9 are left. Then two epochs within ten seconds, unseen. 130 s for four: 6 are left.
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    shown = ShowProgress("bass_bvae", 12, 4)
+    shown.on_epoch_begin(2)  # continued: two epochs were done before
+    shown.on_train_batch_end(1)  # 2.5 epochs at 104 s
+    shown.on_train_batch_end(3)  # 3 at 108 s: 4 s for half an epoch, nine are left
+    shown.on_epoch_end(2, {"loss": 3.0, "val_loss": 6.0, "kl": 9.0})  # too soon to be shown
+    shown.on_epoch_begin(3)
+    shown.on_train_batch_end(1)  # 3.5 at 230 s: 126 s an epoch, eight and a half are left
+    shown.on_train_end()
     assert capsys.readouterr().err.splitlines() == [
-        "bass_bvae        epoch   3 of 12  loss 3  val_loss 6  0:36 left",
-        "bass_bvae        epoch   6 of 12  loss 1.235  val_loss 2.469  3:15 left",
+        "bass_bvae: 3 of 12 epochs, about 1:12 left",
+        "bass_bvae: 3.5 of 12 epochs, loss 3  val_loss 6, about 17:51 left",
+        "bass_bvae        12 epochs  loss 3  val_loss 6",
     ]
 
 
-def test_the_last_epoch_is_always_shown(capsys):
-    progress = Progress("x", 2)
-    progress.on_epoch_begin(0)
+def test_the_last_epoch_is_always_shown(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: 5.0))
+    shown = ShowProgress("x", 2, 7)
     for epoch in (0, 1):
-        progress.on_epoch_end(epoch, {"loss": 1.0})
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[:5] for line in lines] == [["x", "epoch", each, "of", "2"] for each in "12"]
+        shown.on_epoch_begin(epoch)
+        shown.on_epoch_end(epoch, {"loss": 0.123456 / (epoch + 1)})
+    assert capsys.readouterr().err == "x: 2 of 2 epochs, loss 0.06173, about 0:00 left\n"
 
 
 def test_nothing_is_left_of_a_fit_that_is_done(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """Stage 2 with the strategies that are no VRAE, and without fusion."""
 
-import csv
 import dataclasses
 import shutil
 
@@ -11,18 +10,16 @@ import tensorflow as tf
 from msw2.inference.sampling import PhraseFunctions, Sampler
 from msw2.models import fusion_mlp
 from msw2.models.prior import Prior
-from msw2.models.sandwich import Sandwich, build_parts
-from msw2.training import stage2, stages
+from msw2.models.sandwich import FUSION_PARTS, PARTS, build_sandwich, decoding_view
+from msw2.training import stage2
 from msw2.training.runs import Run
 
 
 @pytest.fixture(scope="module")
-def begin(tmp_path_factory, config):
+def begin(tmp_path_factory, config, fresh, give):
     """Returns a function (**changes) -> a run of BVAEs and refiners as they start, without a stage 2."""
     first = Run.create(tmp_path_factory.mktemp("runs") / "first", config)
-    for name, model in build_parts(config).models.items():
-        if not name.startswith("mfg"):
-            first.save_weights(model, name)
+    give(first, fresh(config), *(name for name in PARTS if name not in FUSION_PARTS))
 
     def begin(**changes):
         run = Run.create(tmp_path_factory.mktemp("runs") / "run", dataclasses.replace(config, **changes))
@@ -32,37 +29,37 @@ def begin(tmp_path_factory, config):
     return begin
 
 
-def own_key_moments(sandwich, store):
-    return stage2.encode_moments(sandwich, store, "train", copies=1)[0]
+def own_key_moments(sandwich, config, store):
+    return stage2.encode_moments(sandwich, config, store, "train", copies=1)[0]
 
 
 @pytest.mark.parametrize(("fusion", "output"), [("concatenate", "relu"), ("project", "linear")])
-def test_a_perceptron_is_trained_and_loaded(monkeypatch, begin, store, fusion, output):
+def test_a_perceptron_is_trained_and_loaded(  # noqa: PLR0917 - fixtures
+    monkeypatch, begin, store, fusion, output, fresh, history
+):
     monkeypatch.setattr(fusion_mlp, "CONCATENATED", (32, 16))
     monkeypatch.setattr(fusion_mlp, "PROJECTED", (16, 8))
     run = begin(fusion=fusion, mfg_output=output, mfg_epochs=6)
     assert stage2.train_fusion(run, store)
-    with open(run.history("mfg_vae"), newline="") as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    losses = [float(row["loss"]) for row in history(run, "mfg_vae")]
     assert len(losses) == 6
     assert losses[-1] < 0.98 * losses[0]
-    parts = build_parts(run.config)
-    fresh = {name: model.get_weights() for name, model in parts.models.items()}
-    run.load_weights(parts, *(name for name in parts.models if not name.endswith("refiner")))
-    for name in ("mfg_encoder", "mfg_decoder"):
-        for before, after in zip(fresh[name], parts.models[name].get_weights(), strict=True):
-            assert not np.array_equal(before, after)  # the scale of the moments too
-    moments, prior = own_key_moments(Sandwich(parts), store), Prior.load(run.prior)
-    latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
+    sandwich = fresh(run.config)
+    before = {name: sandwich.get_layer(name).get_weights() for name in FUSION_PARTS}
+    run.load_weights(sandwich, *PARTS)
+    for name in FUSION_PARTS:
+        for start, after in zip(before[name], sandwich.get_layer(name).get_weights(), strict=True):
+            assert not np.array_equal(start, after)  # the scale of the moments too
+    moments, prior = own_key_moments(sandwich, run.config, store), Prior.load(run.prior)
+    latents = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
     np.testing.assert_allclose(prior.points[0], latents[np.lexsort(latents.T[::-1])], atol=1e-4)
     assert stage2.train_fusion(run, store) is False
 
 
-def test_stage_2_has_a_learning_rate_of_its_own(begin, store, monkeypatch):
+def test_stage_2_has_a_learning_rate_of_its_own(begin, store, monkeypatch, instead_of_fit):
+    monkeypatch.setattr(fusion_mlp, "CONCATENATED", (32, 16))
     rates = []
-    monkeypatch.setattr(
-        stages, "fit", lambda model, *args, **kwargs: rates.append(float(model.optimizer.learning_rate))
-    )
+    instead_of_fit(lambda model, feed, **kwargs: rates.append(float(model.optimizer.learning_rate)))
     run = begin(fusion="concatenate", learning_rate=0.5, mfg_learning_rate=0.125, schedule="constant")
     assert stage2.train_fusion(run, store)
     assert rates == [0.125]
@@ -72,7 +69,7 @@ def test_stage_2_has_a_learning_rate_of_its_own(begin, store, monkeypatch):
 def unfused(begin, store):
     run = begin(fusion="none", standardise=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "fit", None)  # there is nothing to fit
+        patch.setattr(stage2, "fit", None)  # there is nothing to fit
         assert stage2.train_fusion(run, store)
     return run
 
@@ -87,7 +84,7 @@ def test_without_fusion_what_is_written_is_what_later_steps_look_for(unfused, st
 
 def test_without_fusion_the_prior_has_each_tracks_own_latents(unfused, store):
     sandwich, prior = unfused.load_sandwich()
-    means = own_key_moments(sandwich, store)[..., :3]  # [phrase, bar, track, latent]
+    means = own_key_moments(sandwich, unfused.config, store)[..., :3]  # [phrase, bar, track, latent]
     assert (prior.units, prior.latent) == (2, 15)
     assert prior.points.shape == (5, 10, 6)
     for track in range(5):
@@ -97,12 +94,12 @@ def test_without_fusion_the_prior_has_each_tracks_own_latents(unfused, store):
 
 def test_without_fusion_phrases_are_generated_encoded_and_restored(unfused):
     sandwich, prior = unfused.load_sandwich()
-    functions = PhraseFunctions(sandwich, prior)
+    functions = PhraseFunctions(sandwich, unfused.config, prior)
     assert functions.latent_shape == (2, 15)
     phrases = np.random.default_rng(0).random((3, 2, 8, 6, 5)) < 0.3
     latent = functions.encode(tf.constant(phrases))
     assert latent.shape == (3, 2, 15)
-    sampler = Sampler(sandwich, prior)
+    sampler = Sampler(sandwich, unfused.config, prior)
     assert np.array_equal(functions.decode(latent), sampler.restore(phrases))
     generated = sampler.generate(5, seed=3, temperature=1.0)
     assert generated.shape == (5, 2, 8, 6, 5)
@@ -115,11 +112,12 @@ def test_without_fusion_other_latents_of_a_track_change_what_is_generated_of_tha
     points[1] *= -20
     other = dataclasses.replace(prior, points=points)
     seeds, temperatures = tf.range(8, dtype=tf.int64), tf.ones(8)
+    decode = decoding_view(sandwich)
     made = [
-        np.asarray(sandwich.decode(tf.reshape(each.sample(seeds, temperatures), [-1, 15])))
+        np.asarray(decode(tf.reshape(each.sample(seeds, temperatures), [-1, 15]))["pianoroll"])
         for each in (prior, other)
     ]
-    moved = np.abs(made[0] - made[1]).max(axis=(0, 1, 2))
+    moved = np.abs(made[0] - made[1]).max(axis=(0, 1, 2, 3))
     assert np.flatnonzero(moved > 1e-5).tolist() == [1]
 
 
@@ -132,30 +130,33 @@ def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, st
 
 
 @pytest.mark.parametrize("fusion", ["vrae", "none"])
-def test_where_only_the_prior_is_missing_nothing_else_is_made_again(monkeypatch, begin, store, fusion):
+def test_where_only_the_prior_is_missing_nothing_else_is_made_again(  # noqa: PLR0917 - fixtures
+    monkeypatch, begin, store, fusion, nothing_is_fitted, give
+):
     run, copies = begin(fusion=fusion, prior="parzen"), []
-    parts = build_parts(dataclasses.replace(run.config, seed=9))  # no run of this seed starts so
+    sandwich = build_sandwich(dataclasses.replace(run.config, seed=9))  # no run of this seed starts so
     encode_moments = stage2.encode_moments
 
     def look(*args, **kwargs):
         copies.append(kwargs["copies"])
         return encode_moments(*args, **kwargs)
 
-    for name in ("mfg_encoder", "mfg_decoder"):
-        run.save_weights(parts.models[name], name)
+    give(run, sandwich, *FUSION_PARTS)
     run.history("mfg_vae").parent.mkdir()
     run.history("mfg_vae").write_text("taken over")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.path.rglob("*.*")}
-    monkeypatch.setattr(stages, "fit", None)
+    nothing_is_fitted()
     monkeypatch.setattr(stage2, "encode_moments", look)
     assert stage2.train_fusion(run, store)
     assert copies == [1]  # other keys would be for a training
     assert all((path.read_bytes(), path.stat().st_mtime_ns) == was for path, was in before.items())
     assert {path.name for path in run.path.rglob("*.*") if path not in before} == {"data.json", "prior.npz"}
     if fusion == "vrae":
-        run.load_weights(parts, *(name for name in parts.models if name.split("_")[0] != "mfg"))
-        moments = own_key_moments(Sandwich(parts), store)
-        latents = np.asarray(parts.models["mfg_encoder"](moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
+        run.load_weights(sandwich, *(name for name in PARTS if name not in FUSION_PARTS))
+        moments = own_key_moments(sandwich, run.config, store)
+        latents = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(-1, 5, 6)))[:, :4].reshape(
+            10, 8
+        )
         points = Prior.load(run.prior).points[0]
         np.testing.assert_allclose(points, latents[np.lexsort(latents.T[::-1])], atol=1e-4)
     assert stage2.train_fusion(run, store) is False

@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
+from msw2.models import bvae, sandwich
 from msw2.models.prior import Prior
-from msw2.models.sandwich import build_parts
+from msw2.models.sandwich import build_sandwich
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training import runs
 from msw2.training.runs import Run, RunError, stage1_parts
@@ -19,8 +20,8 @@ PARTS = [
 ]
 
 
-def test_names_of_the_parts(config):
-    assert sorted(build_parts(config).models) == sorted(PARTS)
+def test_names_of_the_parts():
+    assert sorted(sandwich.PARTS) == sorted(PARTS)
     assert stage1_parts("bass") == ("bass_encoder", "bass_decoder")
 
 
@@ -81,13 +82,13 @@ def test_a_config_of_another_version_or_out_of_range_is_refused(tmp_path, config
 
 def finished(path, config):
     """A run with all parts, and a prior, none of them trained."""
-    run, parts = Run.create(path, config), build_parts(config)
-    for name, model in parts.models.items():
-        for weight in model.weights:
+    run, made = Run.create(path, config), build_sandwich(config)
+    for name in PARTS:
+        for weight in made.get_layer(name).weights:
             weight.assign(weight + 0.25)
-        run.save_weights(model, name)
+        run.save_weights(made.get_layer(name), name)
     Prior.isotropic(config.bars, config.mfg_latent, 0.5).save(run.prior)
-    return run, parts
+    return run, made
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +104,16 @@ def copy(tmp_path, whole):
 
 
 def test_what_is_saved_is_loaded(whole):
-    run, parts = whole
+    run, saved = whole
     assert sorted(path.name for path in (run.path / "weights").iterdir()) == sorted(
         ["prior.npz", *(f"{part}.weights.h5" for part in PARTS)]
     )
     assert run.has(*PARTS)
-    sandwich, prior = run.load_sandwich()
-    assert set(sandwich.parts.models) == set(PARTS)
-    for name, model in parts.models.items():
-        weights = sandwich.parts.models[name].get_weights()
-        assert len(weights) == len(model.get_weights())
-        for a, b in zip(weights, model.get_weights(), strict=True):
+    loaded, prior = run.load_sandwich()
+    for name in PARTS:
+        weights = [made.get_layer(name).get_weights() for made in (loaded, saved)]
+        assert weights[0]
+        for a, b in zip(*weights, strict=True):
             assert np.array_equal(a, b)
     assert (prior.units, prior.latent, prior.noise) == (2, 4, 0.5)
 
@@ -135,8 +135,14 @@ def test_a_missing_stage_is_named_with_the_command_that_makes_it(copy, whole, lo
     assert str(refused.value) == f"the run {copy.path} has no trained {listed}: run `{command}` first"
 
 
+@pytest.fixture(scope="module")
+def victim(config):
+    """A sandwich to load damaged files into."""
+    return build_sandwich(config)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other sizes", "other part"])
-def test_damaged_weights_are_one_sentence(copy, config, damage):
+def test_damaged_weights_are_one_sentence(copy, config, victim, damage):
     path = copy.weights("guitar_decoder")
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -145,18 +151,18 @@ def test_damaged_weights_are_one_sentence(copy, config, damage):
     elif damage == "text":
         path.write_text("not HDF5")
     elif damage == "other sizes":
-        other = build_parts(dataclasses.replace(config, bvae_hidden=8), ["guitar"])
-        copy.save_weights(other.models["guitar_decoder"], "guitar_decoder")
+        other = bvae.build_decoder(dataclasses.replace(config, bvae_hidden=8), "guitar")
+        copy.save_weights(other, "guitar_decoder")
     else:
         shutil.copy(copy.weights("guitar_refiner"), path)
     with pytest.raises(RunError) as refused:
-        copy.load_weights(build_parts(config, ["guitar"]), "guitar_decoder")
+        copy.load_weights(victim, "guitar_decoder")
     assert str(refused.value) == f"{path} is damaged or of another model"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", b"text"])
 def test_a_prior_that_is_missing_or_damaged_is_one_sentence(copy, content, whole, monkeypatch):
-    monkeypatch.setattr(runs, "build_parts", lambda *args, **kwargs: whole[1])  # no time for new ones
+    monkeypatch.setattr(runs, "build_sandwich", lambda *args, **kwargs: whole[1])  # no time for new ones
     copy.prior.unlink()
     if content is not None:
         copy.prior.write_bytes(content)
@@ -167,7 +173,7 @@ def test_a_prior_that_is_missing_or_damaged_is_one_sentence(copy, content, whole
 
 
 def test_a_write_that_fails_leaves_the_earlier_file(copy, config, monkeypatch):
-    model = build_parts(config, ["bass"]).models["bass_encoder"]
+    model = bvae.build_encoder(config, "bass")
     before = copy.weights("bass_encoder").read_bytes()
     files = sorted(copy.path.rglob("*"))
 
@@ -182,15 +188,22 @@ def test_a_write_that_fails_leaves_the_earlier_file(copy, config, monkeypatch):
     assert sorted(copy.path.rglob("*")) == files
 
 
-def test_copied_weights_are_those_of_the_other_part(copy):
+def test_a_copied_bvae_is_that_of_the_first_track(copy):
     copy.weights("piano_encoder").unlink()
-    copy.copy_weights("bass_encoder", "piano_encoder")
-    assert copy.weights("piano_encoder").read_bytes() == copy.weights("bass_encoder").read_bytes()
+    before = copy.weights("guitar_encoder").read_bytes()
+    copy.copy_bvae(("bass", "piano"))
+    for kind in ("encoder", "decoder"):
+        assert copy.weights(f"piano_{kind}").read_bytes() == copy.weights(f"bass_{kind}").read_bytes()
+    assert copy.weights("guitar_encoder").read_bytes() == before
 
 
 def test_every_file_has_its_own_place(tmp_path, config):
     run = Run(tmp_path, config)
-    stages = [f"{track}_{kind}" for track in TRACK_NAMES for kind in ("bvae", "refiner")] + ["mfg_vae"]
+    stages = [f"{track}_{kind}" for track in TRACK_NAMES for kind in ("bvae", "refiner")] + [
+        "mfg_vae",
+        "finetune",
+    ]
     paths = {place(stage) for stage in stages for place in (run.history, run.figure, run.checkpoint)}
-    paths |= {run.weights(part) for part in PARTS} | {run.prior}
-    assert len(paths) == 3 * 11 + 17 + 1
+    paths |= {place(part) for part in PARTS for place in (run.weights, run.finetuned)}
+    paths |= {run.prior, run.finetuned_prior}
+    assert len(paths) == 3 * 12 + 2 * (17 + 1)

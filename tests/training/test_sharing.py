@@ -4,10 +4,18 @@ import dataclasses
 
 import pytest
 
-from msw2.config import Config
+from msw2.config import fields_of
+from msw2.config.bvae import BVAEPart
+from msw2.config.config import PARTS
+from msw2.config.finetune import FinetunePart
+from msw2.config.fusion import FusionPart
+from msw2.config.grid import GridPart
+from msw2.config.prior import PriorPart
+from msw2.config.refine import RefinePart
+from msw2.config.training import TrainingPart
+from msw2.models.sandwich import stage1_parts
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training import sharing
-from msw2.training.runs import Run, stage1_parts
+from msw2.training.runs import Run
 from msw2.training.sharing import take_over
 from msw2.training.store_check import check_fit
 
@@ -47,36 +55,51 @@ def owners(run):
     return {path.name.split(".")[0]: path.read_text().split(" ")[0] for path in files}
 
 
+# What is taken over from a run that differs in one field of a part.
+TAKEN = {
+    GridPart: [],
+    BVAEPart: [],
+    TrainingPart: [],
+    RefinePart: [*STAGE_1, *STAGE_2, "prior"],
+    FusionPart: [*STAGE_1, *REFINERS],
+    PriorPart: [*STAGE_1, *REFINERS, *STAGE_2],
+    FinetunePart: ALL,
+}
+# Another value of each field that a run on the same store may differ in.
+OTHER = {
+    "unit": "phrase", "shared": True, "bvae_hidden": 8, "bvae_latent": 4, "encoder_states": "last",
+    "gates": "hard_sigmoid", "position": False, "likelihood": "gaussian", "output_bias": False,
+    "sigma": "multiplier", "epsilon_std": 0.25, "bvae_kl": 9.0, "bvae_epochs": 9,
+    "refine": "none", "refine_output": "stochastic", "refine_epochs": 9, "refine_weight": 7.0,
+    "refine_residual": False,
+    "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "tanh", "mfg_target": "moments",
+    "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5, "mfg_epochs": 9, "mfg_transpositions": 1,
+    "prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5,
+    "finetune_epochs": 9, "finetune_learning_rate": 0.5,
+    "optimizer": "rmsprop", "learning_rate": 0.5, "schedule": "constant", "clip_norm": 9.0, "batch_size": 6,
+    "train_bars": 9, "epoch_bars": 9, "transpose": 1, "mixed_bars": 0.25, "silent_bars": 0.25,
+    "precision": "mixed_float16", "seed": 1,
+}  # fmt: skip
+
+
+def test_every_field_but_those_of_the_grid_is_looked_at():
+    assert fields_of(*PARTS) - fields_of(GridPart) == OTHER.keys()  # another grid has another store
+    assert set(TAKEN) == set(PARTS)
+
+
 @pytest.mark.parametrize(
     ("changes", "taken"),
     [
         ({}, ALL),
         *(
-            ({field: value}, [*STAGE_1, *STAGE_2, "prior"])
-            for field, value in {
-                "refine": "none", "refine_output": "stochastic", "refine_epochs": 9, "refine_weight": 7.0,
-                "refine_residual": False,
-            }.items()
+            ({name: OTHER[name]}, taken)
+            for part, taken in TAKEN.items()
+            for name in sorted(fields_of(part) & OTHER.keys())
         ),
-        *(
-            ({field: value}, [*STAGE_1, *REFINERS])
-            for field, value in {
-                "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "tanh",
-                "mfg_target": "moments", "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5,
-                "mfg_epochs": 9, "mfg_transpositions": 1,
-            }.items()
-        ),
-        *(
-            ({field: value}, [*STAGE_1, *REFINERS, *STAGE_2])
-            for field, value in {"prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5}.items()
-        ),
-        ({"seed": 1}, []),
-        ({"bvae_latent": 4}, []),
-        ({"shared": True}, []),
-        ({"batch_size": 6}, []),
         ({"refine_weight": 7.0, "mfg_epochs": 9}, STAGE_1),
+        ({"refine_weight": 7.0, "finetune_epochs": 9, "prior_std": 0.5}, [*STAGE_1, *STAGE_2]),
     ],
-)  # fmt: skip
+)
 def test_what_a_field_is_not_of_is_taken_over(begin, changes, taken):
     run, other = begin("run"), pretend(begin("other", **changes))
     assert take_over(run, other) == taken
@@ -89,14 +112,16 @@ def test_what_a_field_is_not_of_is_taken_over(begin, changes, taken):
     assert take_over(run, other) == []
 
 
-def test_every_field_of_a_stage_is_a_field_of_the_config():
-    fields = {field.name for field in dataclasses.fields(Config)}
-    stages = (sharing.REFINER_FIELDS, sharing.FUSION_FIELDS, sharing.PRIOR_FIELDS)
-    assert frozenset().union(*stages) < fields
-    assert sum(map(len, stages)) == 18  # none is in two
-    assert {name for name in fields if name.split("_")[0] in {"refine", "mfg", "prior", "fusion"}} == (
-        frozenset().union(*stages) - {"standardise"}
-    )
+def test_a_finetuned_run_gives_what_its_stages_made_and_nothing_of_the_finetuning(begin):
+    run, other = begin("run"), pretend(begin("other", finetune_epochs=3))
+    for path in (other.finetuned_prior, *map(other.finetuned, [*BVAES, *REFINERS, *MFG])):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("finetuned")
+    other.history("finetune").write_text("finetuned")
+    assert take_over(run, other) == ALL
+    assert set(owners(run).values()) == {"other"}
+    assert not run.finetuned_prior.parent.exists()
+    assert not run.history("finetune").exists()
 
 
 def test_another_store_shares_nothing(begin, config, make_store):
