@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from msw2.music.transposition import transpose
 
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
@@ -16,7 +17,6 @@ from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, build_sandwich, encoding_view, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
-from msw2.music.transposition import transpose
 from msw2.training import feeds, fit, refining, stage1, stage2, store_check
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.runs import Run, RunError
