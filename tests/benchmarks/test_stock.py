@@ -10,7 +10,7 @@ import pytest
 from msw2.benchmarks import stock, training
 from msw2.config import PAPER, RELEASED, TUNED
 from msw2.models.layers import Sampling
-from msw2.models.sandwich import Sandwich, build_parts, track_vae
+from msw2.models.sandwich import PARTS, build_sandwich, bvae_view
 
 SMALL = {"steps": 4, "beat_resolution": 1, "pitches": 5, "bvae_hidden": 6, "bvae_latent": 3}
 SMALL |= {"mfg_hidden": 5, "mfg_latent": 4, "epsilon_std": 1e-7, "lowest_pitch": 40}
@@ -45,17 +45,17 @@ def bars(config, count=16):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_stage_1_has_our_parameters_and_our_loss(name):
     config = CONFIGS[name]
-    parts = build_parts(config, ["bass"])
-    ours = track_vae(parts, "bass")
+    sandwich = build_sandwich(config)
+    ours = bvae_view(sandwich, config, "bass")
     ours.compile(optimizer="sgd", jit_compile=False)
     encoder, decoder = stock.build_encoder(config), stock.build_decoder(config)
     model = stock.bvae(config, encoder, decoder)
-    same_weights(parts.models["bass_encoder"], encoder)
-    same_weights(parts.models["bass_decoder"], decoder)
+    same_weights(sandwich.get_layer("bass_encoder"), encoder)
+    same_weights(sandwich.get_layer("bass_decoder"), decoder)
     assert trainable(model) == trainable(ours) > 0
     rows = bars(config)
     np.testing.assert_allclose(
-        encoder(rows), parts.models["bass_encoder"](rows), atol=1e-5, err_msg="moments"
+        encoder(rows), sandwich.get_layer("bass_encoder")(rows), atol=1e-5, err_msg="moments"
     )
     assert loss(model, rows) == pytest.approx(loss(ours, rows), rel=1e-5)
     layers = [layer for part in (encoder, decoder) for layer in part.layers]
@@ -85,32 +85,30 @@ def test_stage_2_has_our_parameters_and_our_loss(name):
 def test_a_fusion_without_a_recurrence_is_refused():
     for fusion in ("concatenate", "project", "none"):
         with pytest.raises(ValueError, match=rf"^the stock MFG-VAE is of fusion vrae, not {fusion}$"):
-            stock.build_parts(dataclasses.replace(CONFIGS["tuned"], fusion=fusion))
+            stock.build_sandwich(dataclasses.replace(CONFIGS["tuned"], fusion=fusion))
 
 
 def test_the_refiner_alone_is_trained_and_has_our_loss():
     config = CONFIGS["tuned"]
-    parts = build_parts(config, ["bass"])
     ours = training.our_refiner(config, "bass")
     encoder, decoder = stock.build_encoder(config), stock.build_decoder(config)
-    network = build_parts(config, ["bass"]).models["bass_refiner"]
+    network = build_sandwich(config).get_layer("bass_refiner")
     model = stock.refiner(config, encoder, decoder, network)
     own = {kind: ours.get_layer(f"bass_{kind}") for kind in ("encoder", "decoder", "refiner")}
     for kind, other in (("encoder", encoder), ("decoder", decoder), ("refiner", network)):
         other.set_weights(own[kind].get_weights())
-    assert trainable(model) == trainable(ours) == trainable(parts.models["bass_refiner"])
+    assert trainable(model) == trainable(ours) == trainable(network)
     rows = bars(config)
     assert loss(model, rows) == pytest.approx(loss(ours, rows), rel=1e-5)
 
 
 def test_a_sandwich_of_stock_parts_has_our_parameters():
     config = CONFIGS["tuned"]
-    ours, parts = build_parts(config), stock.build_parts(config)
-    assert set(parts.models) == set(ours.models)
-    for name, model in parts.models.items():
-        assert trainable(model) == trainable(ours.models[name]), name
-    latent = keras.ops.zeros((2, config.mfg_latent))
-    assert Sandwich(parts).decode(latent).shape == (2, config.steps, config.pitches, 5)
+    ours, other = build_sandwich(config), stock.build_sandwich(config)
+    for name in PARTS:
+        assert trainable(other.get_layer(name)) == trainable(ours.get_layer(name)), name
+    phrases = np.zeros((2, config.bars, config.steps, config.pitches, 5), bool)
+    assert other(phrases)["pianoroll"].shape == phrases.shape
 
 
 def test_pytorch_has_our_parameters_and_our_loss():
@@ -148,7 +146,7 @@ def test_the_latent_vector_is_drawn_as_ours_is(name, monkeypatch):
     monkeypatch.setattr("keras.random.normal", lambda shape, stddev, seed: stddev * keras.ops.ones(shape))
     moments = np.random.default_rng(3).normal(0, 1, (4, 6)).astype(np.float32)
     latent = np.asarray(stock.Latent(config, 1.0)(moments))
-    np.testing.assert_allclose(latent, Sampling(config.sigma, 0.5, 0)(moments), rtol=1e-6)
+    np.testing.assert_allclose(latent, Sampling(config.sigma, 0.5, 0)(moments, training=True), rtol=1e-6)
     assert np.abs(latent - moments[:, :3]).min() > 1e-3
 
 

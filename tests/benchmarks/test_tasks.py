@@ -125,8 +125,8 @@ def test_cudnn_is_seen_in_a_graph():
 @pytest.mark.parametrize("library", ["ours", "stock"])
 def test_generation_asks_the_sampler_for_chunks_of_phrases(library, monkeypatch):
     class Sampler:
-        def __init__(self, sandwich, prior):
-            kinds = {type(layer) for layer in sandwich.parts.models["bass_encoder"].layers}
+        def __init__(self, sandwich, config, prior):
+            kinds = {type(layer) for layer in sandwich.get_layer("bass_encoder").layers}
             assert any(issubclass(kind, LSTM) for kind in kinds) == (library == "ours")
             assert prior.points.shape == (1, inference.POINTS, 4 * 4)
 

@@ -14,7 +14,7 @@ from msw2.cli.reproduce import BASES, MAIN
 from msw2.config import DEMO, PAPER, RELEASED, SMOKE, TUNED
 from msw2.evaluation.claims import claims
 from msw2.models import refine
-from msw2.models.sandwich import build_parts
+from msw2.models.sandwich import PARTS, build_sandwich
 
 ROOT = pathlib.Path(msw2.__file__).parents[1]
 RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.flags"))
@@ -116,7 +116,9 @@ def test_the_models_of_a_recipe_can_be_built(config, recipe, monkeypatch):
         "--bvae_latent=2",
     )
     made = config(recipe, *sizes, "--mfg_hidden=4", "--mfg_latent=2")
-    assert len(build_parts(made).models) == 17
+    sandwich = build_sandwich(made)
+    assert len(PARTS) == 17
+    assert {layer.name for layer in sandwich.layers} >= set(PARTS)
 
 
 @pytest.mark.parametrize("name", SETS)

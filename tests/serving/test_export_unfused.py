@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from msw2.config import SMOKE
-from msw2.models.sandwich import build_parts
+from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.serving import export
 from msw2.serving.export import export_run
 from msw2.training.prior import fit_prior
@@ -28,8 +28,9 @@ CONFIG = dataclasses.replace(
 
 def test_every_signature_answers_as_the_model_does(tmp_path, monkeypatch):
     run = Run.create(tmp_path / "run", CONFIG)
-    for name, model in build_parts(CONFIG).models.items():
-        run.save_weights(model, name)
+    sandwich = build_sandwich(CONFIG)
+    for name in PARTS:
+        run.save_weights(sandwich.get_layer(name), name)
     latents = 3 * np.random.default_rng(0).standard_normal((9, 2, 15), np.float32)
     fit_prior(CONFIG, latents).save(run.prior)
     answers, ask = {}, export._ask
