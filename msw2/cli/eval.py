@@ -16,6 +16,7 @@ from msw2.evaluation import glance, novelty
 from msw2.evaluation.eval_report import write_reports
 from msw2.evaluation.run_evaluation import Request, evaluate_run
 from msw2.inference.sampling import Sampler
+from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
 
@@ -45,6 +46,7 @@ def main() -> None:
     searched, trained = novelty.searched(store, run.config, request.novelty_phrases)
     if searched < trained:
         print(f"copies are sought in {searched:,} of {trained:,} training phrases")
+    say(f"{run.path}: generating, restoring and measuring")
     evaluation = evaluate_run(Sampler.of(run), run.config, store, request)
     table, measured = write_reports(
         run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"

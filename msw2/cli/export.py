@@ -7,6 +7,7 @@ from msw2.cli import options
 from msw2.cli.launch import launch
 from msw2.inference.band import Band
 from msw2.serving.export import ExportError, export_run
+from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
 
@@ -22,8 +23,10 @@ def main() -> None:
     tf.get_logger().setLevel("WARNING")  # it is not absl's, which `launch` has quietened
     run = options.open_run()
     file = run.path / "export" / "msw2.keras"
+    say(f"writing {file}")
     Band.load(run.path).save(file)
     print(f"{file}: {file.stat().st_size / 2**20:.1f} MB, for msw2.load and keras.models.load_model")
+    say("writing the SavedModel, and asking each signature in a fresh process")
     folder = export_run(run, flags.FLAGS.version)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MB; every signature answers as the model does")

@@ -11,6 +11,7 @@ from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import paper_figures
 from msw2.inference.sampling import Sampler
+from msw2.system.progress import say
 from msw2.training.device import set_up_device
 from msw2.training.runs import Run
 
@@ -38,7 +39,12 @@ def main() -> None:
     shared, store = _shared_run(run), options.open_fitting_store(run)
     number, phrase = _phrase(store)
     drawn = [*paper_figures.curves(run)]
+    say(f"{run.path}: drawing")
     sampler = Sampler.of(run)
+    if graph := paper_figures.architecture(run, sampler.sandwich):
+        drawn.insert(0, graph)
+    else:
+        print("Figure 1 is not drawn: graphviz's `dot` is not installed")
     title = f"original (phrase {number} of {flags.FLAGS.split})"
     drawn.append(paper_figures.refined(run, sampler, phrase, title))
     if shared:

@@ -12,6 +12,7 @@ from msw2.inference.sampling import Sampler, SilenceError
 from msw2.inference.song_files import write_files
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
+from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
 
@@ -30,6 +31,7 @@ def main() -> None:
     values = flags.FLAGS
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
+    say(f"{run.path}: generating")
     sampler = Sampler.of(run)
     songs, seeds = sampler.compose(
         values.songs, values.phrases, seed=values.seed, temperature=values.temperature

@@ -16,6 +16,7 @@ from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import write_files
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.system.progress import say
 from msw2.training.device import set_up_device
 from msw2.training.runs import Run
 
@@ -34,6 +35,7 @@ def main() -> None:
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     songs = list(_songs(run))
+    say(f"{run.path}: restoring")
     sampler = Sampler.of(run)
     folder = run.path / "samples" / "restored"
     for name, original, tempo in songs:

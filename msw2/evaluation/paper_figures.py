@@ -1,8 +1,10 @@
-"""Figures 4 to 9 of the paper, made anew from a run's own histories and music."""
+"""Figures 1 and 4 to 9 of the paper, made anew from a run's own histories and music."""
 
 import pathlib
+import shutil
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
 from msw2.data.store import Store
@@ -11,6 +13,7 @@ from msw2.inference.pictures import draw_pianorolls
 from msw2.inference.sampling import Sampler
 from msw2.music.pianoroll import join_phrases
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.files import replacing
 from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED
 
@@ -37,6 +40,20 @@ def fullest(store: Store, split: str) -> tuple[int, np.ndarray]:
             break
         begin += len(sounding)
     return best
+
+
+def architecture(run: Run, sandwich: keras.Model) -> pathlib.Path | None:
+    """Draws Figure 1, the sandwich as it is built, or nothing where graphviz is not installed.
+
+    Args:
+        run: of the folder.
+        sandwich: see `models.sandwich.build_sandwich`.
+    """
+    if not shutil.which("dot"):
+        return None
+    with replacing(_path(run, "figure1_sandwich")) as temporary:
+        keras.utils.plot_model(sandwich, temporary, show_shapes=True, show_layer_names=True, dpi=60)
+    return _path(run, "figure1_sandwich")
 
 
 def curves(run: Run) -> Iterator[pathlib.Path]:

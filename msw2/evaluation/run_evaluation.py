@@ -15,6 +15,7 @@ from msw2.evaluation.results import (
     Evaluation,
 )
 from msw2.inference.sampling import Sampler
+from msw2.system.progress import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +61,14 @@ def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Reques
         GENERATED: sampler.generate(request.phrases, **drawing),
         RESTORED: sampler.restore(unheard),
     }
+    say("measuring")
     resampling = {"seed": request.seed, "resamples": request.resamples}
     songs = store.song_names(request.split, len(unheard))
     evaluation = evaluate(
         rows, store.grid, original=unheard, restored=rows[RESTORED], songs=songs, **resampling
     )
     evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
+    say("seeking copies of training phrases")
     sought = {GENERATED: rows[GENERATED], DATASET: unheard[: request.phrases]}
     among = novelty.searched(store, config, request.novelty_phrases)
     return novelty.with_novelty(evaluation, sought, store, among)

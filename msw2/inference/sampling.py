@@ -14,6 +14,7 @@ from msw2.models.losses import THRESHOLD
 from msw2.models.prior import Prior
 from msw2.models.sandwich import decoding_view, latent_view
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.progress import Progress
 from msw2.training.runs import Run
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
@@ -122,6 +123,7 @@ class Sampler:
 
     def __init__(self, sandwich: keras.Model, config: Config, prior: Prior):
         functions = PhraseFunctions(sandwich, config, prior)
+        self.sandwich = sandwich
         self.grid = functions.config.grid
         self._shape = functions.phrase_shape
         specs = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
@@ -159,7 +161,7 @@ class Sampler:
         """
         seeds = np.arange(seed, seed + phrases, dtype=np.int64)
         temperatures = np.full(phrases, temperature, np.float32)
-        return self._batched(self._generate[refined], seeds, temperatures)
+        return self._batched("generating", self._generate[refined], seeds, temperatures)
 
     def restore(self, phrases: np.ndarray, *, refined: bool = True) -> np.ndarray:
         """Takes phrases through the whole sandwich, by posterior means.
@@ -171,7 +173,7 @@ class Sampler:
         Returns:
             bool, same shape.
         """
-        return self._batched(self._restore[refined], phrases)
+        return self._batched("restoring", self._restore[refined], phrases)
 
     def compose(
         self, songs: int, phrases: int, *, seed: int, temperature: float
@@ -209,8 +211,10 @@ class Sampler:
         result = np.concatenate(made)[:wanted]
         return result.reshape(songs, phrases, *self._shape), seeds[:wanted].reshape(songs, phrases)
 
-    def _batched(self, function, *rows: np.ndarray) -> np.ndarray:
-        made = [np.zeros((0, *self._shape), bool)]
+    def _batched(self, what: str, function, *rows: np.ndarray) -> np.ndarray:
+        made, progress = [np.zeros((0, *self._shape), bool)], Progress(len(rows[0]), "phrases", label=what)
         for start in range(0, len(rows[0]), BATCH):
             made.append(function(*(array[start : start + BATCH] for array in rows)).numpy())
+            progress.update(min(start + BATCH, len(rows[0])))
+        progress.close()
         return np.concatenate(made)

@@ -12,6 +12,11 @@ REPORTING = "MSW2_PROGRESS"  # set in the environment of a process whose parent 
 MARK = "msw2-progress "  # begins a line that is for the parent
 
 
+def say(text: str) -> None:
+    """Announces a step that takes seconds, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class Progress:
     """Shows how far a job is: a line that is rewritten on a terminal, and a new one every five seconds in a log.
 
@@ -34,12 +39,12 @@ class Progress:
         self._line = ""
 
     def update(self, done: float, note: str = "") -> None:
-        """Tells that `done` units are done. Shows it if the last line is old enough, or if it is the last unit."""
+        """Tells that `done` units are done. Shows it if the last line is old enough, or reports the last unit."""
         now = time.monotonic()
         if self._first is None:
             self._first = (now, done)
         every = EVERY_ON_TERMINAL if self._terminal or self._reporting else EVERY_IN_LOG
-        if now - self._shown < every and done < self._total:
+        if now - self._shown < every and not (self._reporting and done >= self._total):
             return
         self._shown = now
         start, before = self._first
