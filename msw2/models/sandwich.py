@@ -89,7 +89,8 @@ def assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
         decoded = parts[f"{track}_decoder"](mean)
         opinions.append(Opinion(config.likelihood == "bernoulli", name=f"{track}_opinion")(decoded))
         refined.append(parts[f"{track}_refiner"](opinions[-1]))
-    unrefined = keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="half")(_phrases(config, opinions))
+    opinion = _phrases(config, opinions, "opinion")
+    unrefined = keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="unrefined")(opinion)
     outputs = {
         "pianoroll": _phrases(config, refined, "refined"),
         "unrefined": unrefined,
@@ -98,7 +99,7 @@ def assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
     return keras.Model(pianoroll, outputs, name="sandwich")
 
 
-def _phrases(config: Config, tracks, name: str = "unrefined"):
+def _phrases(config: Config, tracks, name: str):
     """Maps five tracks' units [unit, step, pitch] to phrases [phrase, bar, step, pitch, track]."""
     shape = (*config.grid.phrase_shape, len(TRACKS))
     return ToPhrases(shape, name=name)(StackTracks(-1, name=f"{name}_units")(tracks))
