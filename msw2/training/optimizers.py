@@ -1,7 +1,7 @@
 """The optimizers of the presets.
 
-On TensorFlow a step of a variable is one operation, which passes over its memory once. Keras's own way is a dozen of
-them, which at batch 32 took a tenth of all the time of a training.
+On TensorFlow one operation makes the step of a variable, and passes over its memory once. Keras's own way is a dozen
+operations.
 """
 
 import keras
@@ -14,7 +14,11 @@ FINAL_SHARE = 0.05  # of the learning rate, at the end of the cosine
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras's Adam (Kingma and Ba 2015), in one operation a variable."""
+    """Keras's Adam (Kingma and Ba 2015), in one operation a variable.
+
+    With Keras's own, a step of stage 1 takes 5 % more CPU time at 128/64 and 7 % more at 256/256. That is TUNED, batch
+    32, one thread of a Zen 3: the medians of 15 and 11 alternating rounds.
+    """
 
     def update_step(self, gradient, variable, learning_rate):
         """Applies one step to one variable."""
