@@ -4,11 +4,16 @@ Order, and transposition, of epoch e depend on (seed, e) alone, so that a killed
 would have seen.
 """
 
+import functools
+import threading
+
 import numpy as np
 import tensorflow as tf
 
 from msw2.data import augmentation
 from msw2.data.stored_units import Units
+
+_ONE_AT_A_TIME = threading.Lock()  # Keras opens two iterators, and each would shuffle
 
 
 def to_signed(cells):
@@ -29,23 +34,33 @@ def epoch_order(count: int, rows: int, epoch, seed: int):
         seed: of the order.
     """
 
-    def shuffled(length, index):
-        return tf.random.experimental.stateless_shuffle(tf.range(length), seed=[seed, index])
+    def order(epoch):
+        with _ONE_AT_A_TIME:
+            return _epoch_order(count, rows, int(epoch), seed)
 
+    return tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int32, stateful=False), [rows])
+
+
+def _epoch_order(count: int, rows: int, epoch: int, seed: int) -> np.ndarray:
     if rows > count:
-        return shuffled(rows, epoch) % count
-    if rows == count:
-        return shuffled(count, epoch)
-    # An epoch lies in one pass, or in two. Places are small enough for int32: an order of int64 takes twice the room.
-    start = tf.cast(epoch, tf.int64) * rows
-    first, place = start // count, tf.cast(start % count, tf.int32)
-    rest = count - place
-    order = shuffled(count, first)[place : place + rows]
-    return tf.cond(
-        rest >= rows,
-        lambda: order,
-        lambda: tf.concat([order, shuffled(count, first + 1)[: rows - rest]], axis=0),
-    )
+        return _shuffled(rows, seed, epoch) % count
+    # An epoch lies in one pass, or in two.
+    index, place = divmod(epoch * rows, count)
+    order = _shuffled(count, seed, index)[place : place + rows]
+    if len(order) < rows:
+        order = np.concatenate([order, _shuffled(count, seed, index + 1)[: rows - len(order)]])
+    return order
+
+
+@functools.lru_cache(maxsize=1)
+def _shuffled(length: int, seed: int, index: int) -> np.ndarray:
+    """Returns 0 to `length` - 1 in the order of a pass, int32.
+
+    The last pass is kept: many epochs may lie in it. Shuffling ten million rows takes seconds, and 300 MB meanwhile.
+    """
+    with tf.device("cpu"):
+        rows, key = tf.range(length), tf.constant([seed, index], tf.int64)
+        return tf.random.experimental.stateless_shuffle(rows, seed=key).numpy()
 
 
 def training_batches(
