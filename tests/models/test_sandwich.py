@@ -116,7 +116,9 @@ def test_names_shapes_and_dtypes(sandwich):
         "unrefined": (BARS, STEPS, PITCHES, 5),
         "latent": (BARS, MFG_LATENT),
     }
-    assert sandwich.output_shape == {name: (None, *shape) for name, shape in shapes.items()}
+    assert {name: made.shape for name, made in sandwich.output.items()} == {
+        name: (None, *shape) for name, shape in shapes.items()
+    }
     outputs = sandwich(random_phrases())
     assert outputs.keys() == shapes.keys()
     for name, shape in shapes.items():
