@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from msw2 import config
-from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, preset
+from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, fields_of, preset
+from msw2.config.config import PARTS
 from msw2.music.grid import Grid
 
 # The released code and the paper's Section IV.A, by hand.
@@ -49,6 +50,8 @@ PAPER_FIELDS = {
     "epoch_bars": 0,
     "transpose": 0,
     "silent_bars": 1.0,
+    "finetune_epochs": 0,
+    "precision": "auto",
 }
 RELEASED_CHANGES = {
     "bvae_hidden": (128, 256),
@@ -146,6 +149,13 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("clip_norm", -1.0, "clip_norm -1.0 is out of range: at least 0.0"),
         ("prior_std", -1.0, "prior_std -1.0 is out of range: at least 0.0"),
         ("prior_neighbours", 0, "prior_neighbours 0 is out of range: 1 to 64"),
+        ("finetune_epochs", -1, "finetune_epochs -1 is out of range: at least 0"),
+        ("finetune_learning_rate", 0.0, "finetune_learning_rate 0.0 is out of range: 1e-09 to 1.0"),
+        (
+            "precision",
+            "float16",
+            "precision 'float16' is not one of auto, float32, mixed_bfloat16, mixed_float16",
+        ),
         ("seed", -1, "seed -1 is out of range: 0 to 2147483647"),
         ("seed", 2**31, "seed 2147483648 is out of range: 0 to 2147483647"),
         ("unit", "song", "unit 'song' is not one of bar, phrase"),
@@ -258,6 +268,53 @@ def test_a_whole_number_does_for_a_real_one_and_is_kept_as_one():
 def test_a_numpy_integer_is_refused_because_json_cannot_write_it():
     with pytest.raises(ValueError, match=r"bvae_hidden .*12.* is not of type int"):
         dataclasses.replace(PAPER, bvae_hidden=np.int64(12))
+
+
+# Each part's fields, by hand.
+FIELDS = {
+    "GridPart": "bars steps pitches lowest_pitch beat_resolution",
+    "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states gates position likelihood output_bias sigma "
+    "epsilon_std bvae_kl bvae_epochs",
+    "RefinePart": "refine refine_output refine_epochs refine_weight refine_residual",
+    "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
+    "mfg_transpositions mfg_learning_rate",
+    "PriorPart": "prior prior_std prior_neighbours",
+    "FinetunePart": "finetune_epochs finetune_learning_rate",
+    "TrainingPart": "optimizer learning_rate schedule clip_norm batch_size train_bars epoch_bars transpose "
+    "mixed_bars silent_bars precision seed",
+}
+
+
+def test_each_field_belongs_to_exactly_one_part():
+    assert {part.__name__: fields_of(part) for part in PARTS} == {
+        name: frozenset(fields.split()) for name, fields in FIELDS.items()
+    }
+    names = [name for part in PARTS for name in fields_of(part)]
+    assert len(names) == len(set(names)) == len(dataclasses.fields(Config))
+    assert set(names) == fields_of(*PARTS) == {field.name for field in dataclasses.fields(Config)}
+    assert set(Config.__mro__) >= set(PARTS)
+    assert fields_of() == frozenset()
+
+
+def test_every_field_says_what_it_means_where_it_is_declared():
+    for field in dataclasses.fields(Config):
+        assert field.metadata["text"].endswith("."), field.name
+        assert field.default is dataclasses.MISSING, field.name  # values are in the presets alone
+
+
+def test_a_config_of_before_is_restored_and_of_a_field_that_was_always_there_none_is_made_up():
+    fields = dataclasses.asdict(dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4))
+    assert Config.restored(fields) == Config(**fields)
+    new = {"precision", "finetune_epochs", "finetune_learning_rate"}
+    before = {name: value for name, value in fields.items() if name not in new}
+    found = Config.restored(before)
+    assert (found.precision, found.finetune_epochs, found.finetune_learning_rate) == ("float32", 0, 1e-4)
+    assert {name: getattr(found, name) for name in before} == before
+    for name in before:
+        with pytest.raises(TypeError, match=f"'{name}'"):
+            Config.restored({other: value for other, value in before.items() if other != name})
+    with pytest.raises(TypeError, match="colour"):
+        Config.restored({**fields, "colour": 1})
 
 
 def test_a_config_is_frozen():

@@ -84,6 +84,7 @@ def train(command: str, tracks: list[str]) -> None:
             while waiting and (len(running) < workers or (len(waiting) == 1 and workers > 1)):
                 track = waiting.pop(0)
                 running[track] = _Training(command, track, each, board)
+                board.started(track)
             time.sleep(POLL)
             for track, training in list(running.items()):
                 status = training.process.poll()
@@ -116,6 +117,7 @@ class _Training:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",  # what cannot be decoded must not end the reader
             env=os.environ | {REPORTING: "1"},
         )
         self.reader = threading.Thread(target=self._read, args=(track, board), daemon=True)

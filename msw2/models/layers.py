@@ -9,7 +9,8 @@ class Sampling(keras.layers.Layer):
     """Draws a latent vector from its moments (Eq. 5).
 
     z = mean + exp(s / 2) * epsilon (`log_variance`), or mean + s * epsilon (`multiplier`, as released), with
-    epsilon ~ N(0, epsilon_std^2). Off in inference, where z = mean. Computes in float32 under every precision policy.
+    epsilon ~ N(0, epsilon_std^2). Off in inference, where z = mean, unless it is called with `always`.
+    Computes in float32 under every precision policy.
 
     Args:
         sigma: `log_variance` or `multiplier`.
@@ -24,10 +25,10 @@ class Sampling(keras.layers.Layer):
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
-    def call(self, moments, training=False):
+    def call(self, moments, training=False, always=False):
         """Maps [batch, 2 x latent] to [batch, latent]."""
         mean, s = ops.split(moments, 2, axis=-1)
-        if not training:
+        if not (training or always):
             return mean
         epsilon = keras.random.normal(ops.shape(mean), stddev=self.epsilon_std, seed=self.generator)
         return mean + epsilon * (s if self.sigma == "multiplier" else ops.exp(0.5 * s))

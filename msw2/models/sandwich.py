@@ -141,7 +141,7 @@ def made_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
     encoder, decoder = (sandwich.get_layer(name) for name in stage1_parts(track))
     seed = part_seed(config, f"{track}_refiner_sampling")
     sampling = Sampling(config.sigma, config.epsilon_std, seed, name="sampling")
-    made = decoder(sampling(encoder(encoder.input, training=False), training=True), training=False)
+    made = decoder(sampling(encoder(encoder.input, training=False), always=True), training=False)
     return keras.Model(encoder.input, sandwich.get_layer(f"{track}_opinion")(made), name=f"{track}_made")
 
 

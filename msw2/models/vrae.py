@@ -114,9 +114,9 @@ class VRAE(keras.Model):
 
     def __init__(self, inputs, encoder, sampling, decoder, *, nll, kl_weight: float, name: str):
         moments = encoder(inputs)
-        super().__init__(
-            inputs, {"moments": moments, "output": decoder(sampling(moments, training=True))}, name=name
-        )
+        # Also for the validation loss. A model passes its own `training` on, over what is said of it here.
+        latent = sampling(moments, always=True)
+        super().__init__(inputs, {"moments": moments, "output": decoder(latent)}, name=name)
         self.encoder = encoder
         self.decoder = decoder
         self._nll = nll

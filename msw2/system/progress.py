@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import TextIO
@@ -94,21 +95,32 @@ class Board:
         self._jobs: dict[str, dict] = {job: {} for job in jobs}
         self._begun = self._shown = time.monotonic()
         self._lines = 0
+        self._lock = threading.Lock()  # each job has a reader of its own
 
     def hear(self, job: str, line: str) -> None:
         """Takes a line that a job's process wrote: a report, or something that the user should read."""
-        if line.startswith(MARK):
-            self._jobs[job] |= json.loads(line[len(MARK) :])
-            self._show(due=EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG)
-        elif line.strip():
-            self._clear()
-            self._stream.write(f"{job}: {line.rstrip()}\n")
+        report = _report(line)
+        with self._lock:
+            if report is not None:
+                self._jobs[job] |= report
+                self._show(due=EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG)
+            elif line.strip():
+                self._clear()
+                self._stream.write(f"{job}: {line.rstrip()}\n")
+                self._stream.flush()
+                self._show(due=0.0 if self._terminal else EVERY_IN_LOG)
+
+    def started(self, job: str) -> None:
+        """Tells that a job's process runs. It takes some seconds to report."""
+        with self._lock:
+            self._jobs[job] |= {"started": True}
             self._show(due=0.0 if self._terminal else EVERY_IN_LOG)
 
     def ended(self, job: str) -> None:
         """Tells that a job is done."""
-        self._jobs[job] |= {"ended": True, "left": 0.0}
-        self._show(due=0.0)
+        with self._lock:
+            self._jobs[job] |= {"ended": True, "left": 0.0}
+            self._show(due=0.0)
 
     def _show(self, due: float) -> None:
         now = time.monotonic()
@@ -137,16 +149,38 @@ class Board:
         known = [state["left"] for state in self._jobs.values() if state.get("left") is not None]
         if not known:
             return None
-        waiting = [state for state in self._jobs.values() if not state]
+        waiting = [state for state in self._jobs.values() if "left" not in state]
         elapsed = time.monotonic() - self._begun
-        done = sum(state.get("done", 0) / state.get("total", 1) for state in self._jobs.values())
+        done = sum(_share(state) for state in self._jobs.values())
         each = elapsed * min(self._at_once, len(self._jobs)) / done if done else 0.0
         return max([*known, (sum(known) + each * len(waiting)) / self._at_once])
+
+
+def _report(line: str) -> dict | None:
+    """Returns the report that a line holds; None for any other line, and for a report that cannot be read."""
+    if not line.startswith(MARK):
+        return None
+    try:
+        report = json.loads(line[len(MARK) :])
+        left = report["left"]
+        return {
+            "done": float(report["done"]),
+            "total": max(float(report["total"]), 1e-9),  # a job of nothing is done
+            "note": str(report["note"]),
+            "left": None if left is None else float(left),
+        }
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def clock(seconds: float) -> str:
     """Returns minutes and seconds, 1:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _share(state: dict) -> float:
+    """Returns how much of a job is done, 0..1."""
+    return 1.0 if state.get("ended") else state.get("done", 0) / state.get("total", 1)
 
 
 def _state(state: dict, *, long: bool = False) -> str:
@@ -158,7 +192,7 @@ def _state(state: dict, *, long: bool = False) -> str:
         return f"done{note}"
     if "done" not in state:
         return "starting"
-    return f"{100 * state['done'] / state['total']:.0f} %{note}"
+    return f"{100 * _share(state):.0f} %{note}"
 
 
 def _count(number: float) -> str:

@@ -1,17 +1,20 @@
 import dataclasses
 import functools
+import io
+import json
 import sys
 import types
 
-import keras
 import pytest
 from absl import flags
 
-from msw2.cli import options, refine, side_by_side, stage1, stage2
+from msw2.cli import finetune, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
-from msw2.config import CHOICES, PAPER, RELEASED, TUNED, Config
+from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config
 from msw2.data.store import StoreError
 from msw2.system import children
+from msw2.system.progress import MARK, REPORTING, Board
+from msw2.training.device import resolved_precision
 from msw2.training.runs import Run, RunError
 
 
@@ -23,7 +26,7 @@ def parse(monkeypatch):
         values = flags.FlagValues()
         own = {name: getattr(flags, name) for name in dir(flags) if name.startswith("DEFINE_")}
         apart = {name: functools.partial(define, flag_values=values) for name, define in own.items()}
-        for module in (options, side_by_side):
+        for module in (options, side_by_side, stage2, finetune):
             monkeypatch.setattr(module, "flags", types.SimpleNamespace(FLAGS=values, **apart))
         options.define_training()
         options.define_track()
@@ -33,11 +36,16 @@ def parse(monkeypatch):
     return parsed
 
 
+def resolved(config):
+    """The config as a run of this machine has it."""
+    return dataclasses.replace(config, precision=resolved_precision(config.precision))
+
+
 def test_without_a_word_the_run_is_tuned(parse, tmp_path):
     parse(f"--run={tmp_path / 'run'}")
     run = options.training_run()
-    assert run.config == TUNED
-    assert Run.open(tmp_path / "run").config == TUNED
+    assert run.config == resolved(TUNED)
+    assert Run.open(tmp_path / "run").config == resolved(TUNED)
     assert parse()["run"].value == "runs/tuned"
 
 
@@ -49,7 +57,7 @@ def test_a_preset_and_flags_that_override_it(parse, tmp_path):
     expected = dataclasses.replace(
         RELEASED, bvae_hidden=7, position=True, learning_rate=0.5, gates="sigmoid", seed=3, bvae_kl=0.0
     )
-    assert options.training_run().config == expected
+    assert options.training_run().config == resolved(expected)
 
 
 def test_every_field_has_a_flag_without_a_value_of_its_own(parse):
@@ -71,7 +79,7 @@ def test_the_runs_own_config_holds_where_no_preset_is_given(parse, tmp_path):
     parse(f"--run={tmp_path}", "--preset=paper", "--bvae_latent=9")
     made = options.training_run().config
     parse(f"--run={tmp_path}")
-    assert options.training_run().config == made == dataclasses.replace(PAPER, bvae_latent=9)
+    assert options.training_run().config == made == resolved(dataclasses.replace(PAPER, bvae_latent=9))
     parse(f"--run={tmp_path}", "--bvae_latent=9")
     assert options.training_run().config == made
 
@@ -96,7 +104,7 @@ def test_a_value_out_of_range_is_refused_before_a_run_is_made(parse, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("command", [stage1, refine, stage2])
+@pytest.mark.parametrize("command", [stage1, refine, stage2, finetune])
 def test_without_a_store_no_run_is_made(parse, tmp_path, command):
     parse(f"--run={tmp_path / 'run'}", f"--store={tmp_path / 'store'}", "--track=bass")
     with pytest.raises(StoreError, match=rf"^no store at {tmp_path / 'store'}: make one with `make data`"):
@@ -134,13 +142,15 @@ def test_parts_are_taken_over_from_the_runs_that_are_named_in_their_order(taking
         "bass_encoder": "bass_encoder of b",
         "bass_decoder": "bass_decoder of b",
     }
-    assert capsys.readouterr().out.splitlines() == [
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == [
+        options.introduction(run),
         f"taken over from {names[1]}: drums_bvae",
         f"taken over from {names[2]}: bass_bvae",
     ]
     taking("run", f"--take_over={','.join(names)}")
-    assert capsys.readouterr().out == ""
-    assert Run.open(run.path).config == TUNED  # it is no part of what a run is
+    assert capsys.readouterr().out.splitlines() == [options.introduction(run)]
+    assert Run.open(run.path).config == resolved(TUNED)  # it is no part of what a run is
 
 
 def test_a_run_to_take_over_from_that_is_not_there_makes_none(taking, tmp_path):
@@ -170,33 +180,73 @@ def test_a_run_or_store_that_is_not_there(parse, tmp_path):
         options.open_store()
 
 
+@pytest.fixture
+def device(monkeypatch):
+    """Returns a function that sets what `auto` stands for on this machine."""
+
+    def says(precision):
+        found = {"auto": precision}
+        monkeypatch.setattr(options, "resolved_precision", lambda asked: found.get(asked, asked))
+
+    return says
+
+
+def test_auto_is_resolved_when_the_run_is_made_and_is_the_runs_from_then_on(parse, tmp_path, device):
+    device("mixed_float16")
+    parse(f"--run={tmp_path}")
+    assert options.training_run().config == dataclasses.replace(TUNED, precision="mixed_float16")
+    assert json.loads((tmp_path / "config.json").read_text())["precision"] == "mixed_float16"
+    device("float32")  # the run is carried to another machine
+    parse(f"--run={tmp_path}")
+    assert options.training_run().config.precision == "mixed_float16"
+    parse(f"--run={tmp_path}", "--precision=mixed_float16")
+    assert options.training_run().config.precision == "mixed_float16"
+    for asked in ("float32", "auto"):
+        parse(f"--run={tmp_path}", f"--precision={asked}")
+        with pytest.raises(RunError) as refused:
+            options.training_run()
+        assert str(refused.value) == (
+            f"the run {tmp_path} was made with precision mixed_float16 (not float32): "
+            "give the same flags, or another run"
+        )
+
+
 @pytest.mark.parametrize(
-    ("gpu", "precision", "policy"),
+    ("preset", "changes", "words"),
     [
-        (None, "auto", "float32"),
-        (None, "float16", "mixed_float16"),
-        (None, "bfloat16", "mixed_bfloat16"),
-        ((7, 5), "auto", "mixed_float16"),
-        ((8, 0), "auto", "mixed_bfloat16"),
-        ((9, 0), "auto", "mixed_bfloat16"),
-        ((9, 0), "float32", "float32"),
+        ("paper", {}, "preset paper, the paper's, field for field; float32"),
+        ("paper", {"seed": 9}, "preset paper, the paper's, field for field; float32"),
+        (
+            "paper",
+            {"precision": "mixed_bfloat16"},
+            "preset paper, the paper's, field for field; mixed_bfloat16",
+        ),
+        (
+            "paper",
+            {"mfg_epochs": 9},
+            "preset paper, 1 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+        ),
+        (
+            "released",
+            {},
+            "preset released, 6 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+        ),
+        (
+            "tuned",
+            {},
+            "preset tuned, 30 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+        ),
+        (
+            "tuned",
+            {"bvae_hidden": 9, "sigma": "multiplier", "seed": 3},
+            "preset tuned, 32 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+        ),
+        ("", {}, "preset unknown, the paper's, field for field; float32"),
     ],
 )
-def test_precision_is_what_the_device_does_well(parse, monkeypatch, gpu, precision, policy):
-    parse(f"--precision={precision}")
-    config = options.tf.config
-    monkeypatch.setattr(
-        config, "list_physical_devices", lambda kind: ["gpu"] if gpu and kind == "GPU" else []
-    )
-    monkeypatch.setattr(
-        config.experimental, "get_device_details", lambda device: {"compute_capability": gpu} if gpu else {}
-    )
-    before = keras.mixed_precision.dtype_policy()
-    try:
-        options.set_up_device()
-        assert keras.mixed_precision.dtype_policy().name == policy
-    finally:
-        keras.mixed_precision.set_dtype_policy(before)
+def test_a_training_says_which_recipe_it_is_and_how_far_from_the_paper(tmp_path, preset, changes, words):
+    config = dataclasses.replace(PRESETS[preset or "paper"], **{"precision": "float32"} | changes)
+    assert options.introduction(Run(tmp_path, config, preset)) == f"{tmp_path}: {words}"
 
 
 class Process:
@@ -204,6 +254,7 @@ class Process:
 
     running = 0
     most = 0
+    stderr = ()
 
     def __init__(self, status, polls):
         self.status, self.polls, self.terminated = status, polls, False
@@ -232,6 +283,8 @@ def started(monkeypatch):
 
     def start(command, **kwargs):
         track = next(argument for argument in command if argument.startswith("--track="))[len("--track=") :]
+        assert kwargs["env"][REPORTING]
+        assert (kwargs["text"], kwargs["errors"]) == (True, "replace")
         record.commands.append(command)
         record.processes.append(Process(*record.plan.get(track, (0, 2))))
         return record.processes[-1]
@@ -273,6 +326,20 @@ def test_a_track_that_fails_is_named_and_the_others_are_stopped(parse, started):
     with pytest.raises(OptionError, match=r"^training piano ended with status 3"):
         side_by_side.train("refine", ["drums", "piano", "bass"])
     assert started.processes[0].terminated
+
+
+def test_what_the_tracks_report_is_on_one_board(parse, started, monkeypatch):
+    parse()
+    log = io.StringIO()
+    monkeypatch.setattr(side_by_side, "Board", functools.partial(Board, stream=log))
+    report = {"label": "x", "done": 1, "total": 4, "note": "", "left": 9.0}
+    torn = f"{MARK}{{"
+    monkeypatch.setattr(Process, "stderr", (f"{MARK}{json.dumps(report)}\n", f"{torn}\n", "a line\n"))
+    side_by_side.train("refine", ["drums", "bass"])
+    lines = log.getvalue().splitlines()
+    for track in ("drums", "bass"):
+        assert lines.count(f"{track}: a line") == lines.count(f"{track}: {torn}") == 1
+    assert lines[-1] == "refine: drums done, bass done, about 0:00 left"
 
 
 def test_nothing_left_to_train_starts_nothing(parse, started):

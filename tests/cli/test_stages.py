@@ -7,17 +7,18 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 import msw2
-from msw2.cli import stage1
+from msw2.cli import finetune, stage1, stage2
 from msw2.config import PAPER
 from msw2.data import packing
 from msw2.data.shards import ShardWriter
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
 from msw2.models.prior import Prior
-from msw2.models.sandwich import build_parts
+from msw2.models.sandwich import FUSION_PARTS, PARTS, build_sandwich
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.runs import Run
@@ -79,12 +80,17 @@ def test_a_track_that_does_not_exist_is_refused_in_one_sentence(tmp_path):
 def test_stage_1_of_one_track(folder):
     done = process("stage1", "--track=bass", "--run=run", *SMALL, folder=folder)
     assert done.returncode == 0, done.stderr
-    assert "bass_bvae        epoch   1 of 1  loss " in done.stderr
+    assert "stage1 trains bass_encoder and bass_decoder (" in done.stderr
+    assert "\nbass_bvae        1 epochs  loss " in done.stderr
     run = Run.open(folder / "run")
     assert (run.config.grid, run.config.bvae_latent, run.config.bvae_epochs) == (GRID, 3, 1)
     assert run.has("bass_encoder", "bass_decoder")
     assert run.history("bass_bvae").read_text().count("\n") == 2
     assert run.figure("bass_bvae").read_bytes()[:4] == b"\x89PNG"
+    assert run.config.precision in {"float32", "mixed_bfloat16", "mixed_float16"}  # what auto stands for here
+    assert done.stdout.splitlines()[0].startswith(
+        "run: preset paper, 9 of 50 fields differ from the paper's; "
+    )
 
 
 def test_a_shared_bvae_is_trained_once_and_a_named_track_is_told(command, capfd, folder, monkeypatch):
@@ -98,24 +104,69 @@ def test_a_shared_bvae_is_trained_once_and_a_named_track_is_told(command, capfd,
         *("shared_bvae.csv", "shared_bvae.png")
     ]
     out, err = capfd.readouterr()
-    assert "shared_bvae      epoch   1 of 1  loss " in err
-    assert out == ""
+    assert "\nshared_bvae      1 epochs  loss " in err
+    introduction = out.splitlines()[0]
+    assert out == f"{introduction}\n"
     command(stage1, *arguments, "--track=bass")
     assert capfd.readouterr().out.splitlines() == [
+        introduction,
         f"the run {run.path} has one BVAE for all tracks, which is trained for bass as well",
         "the shared BVAE is trained already",
     ]
 
 
-def test_stage_2_without_fusion_trains_nothing_and_says_so(folder):
+def test_stage_2_without_fusion_trains_nothing_and_says_so(command, capfd, folder):
     sizes = {**dataclasses.asdict(GRID), "bvae_hidden": 5, "bvae_latent": 3, "bvae_epochs": 1}
-    config = dataclasses.replace(PAPER, **sizes, refine_epochs=1, fusion="none")
+    config = dataclasses.replace(PAPER, **sizes, refine_epochs=1, fusion="none", precision="float32")
     run = Run.create(folder / "unfused", config, preset="paper")
-    for name, model in build_parts(config).models.items():
-        if name.split("_")[0] != "mfg" and not name.endswith("refiner"):
-            run.save_weights(model, name)
-    done = process("stage2", "--run=unfused", "--fusion=none", folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "without fusion there is no MFG-VAE to train: each track is drawn by itself\n"
+    sandwich = build_sandwich(config)
+    for name in PARTS:
+        if name not in FUSION_PARTS and not name.endswith("refiner"):
+            run.save_weights(sandwich.get_layer(name), name)
+    command(stage2, f"--run={run.path}", f"--store={folder / 'data' / 'store'}", "--fusion=none")
+    assert capfd.readouterr().out.splitlines()[1:] == [
+        "without fusion there is no MFG-VAE to train: each track is drawn by itself"
+    ]
     assert Prior.load(run.prior).latent == 15
     assert not run.figure("mfg_vae").exists()
+
+
+@pytest.fixture(scope="module")
+def staged(folder):
+    """Returns a function (name, **changes) -> a run whose stages are done, by parts as they start."""
+    sizes = {**dataclasses.asdict(GRID), "bvae_hidden": 5, "bvae_latent": 3, "mfg_hidden": 5, "mfg_latent": 4}
+    config = dataclasses.replace(PAPER, **sizes, precision="float32")
+    sandwich = build_sandwich(config)
+
+    def make(name, **changes):
+        run = Run.create(folder / name, dataclasses.replace(config, **changes), preset="paper")
+        for part in PARTS:
+            run.save_weights(sandwich.get_layer(part), part)
+        Prior.isotropic(2, 4, 1.0).save(run.prior)
+        return run
+
+    return make
+
+
+def test_without_epochs_there_is_nothing_to_finetune(command, capfd, folder, staged, monkeypatch):
+    run = staged("plain")
+    before = sorted(run.path.rglob("*"))
+    monkeypatch.setattr(keras.Model, "fit", None)
+    command(finetune, f"--run={run.path}", f"--store={folder / 'data' / 'store'}")
+    out = capfd.readouterr().out.splitlines()
+    assert out[1:] == ["finetune_epochs is 0: there is nothing to finetune"]
+    assert sorted(run.path.rglob("*")) == sorted([*before, run.data])
+
+
+def test_a_run_is_finetuned_once_and_its_loss_is_drawn(command, capfd, folder, staged):
+    run = staged("finetuned", finetune_epochs=2)
+    arguments = [f"--run={run.path}", f"--store={folder / 'data' / 'store'}"]
+    command(finetune, *arguments)
+    out, err = capfd.readouterr()
+    assert len(out.splitlines()) == 1
+    assert "finetune trains all 17 parts (" in err
+    assert "\nfinetune         2 epochs  loss " in err
+    assert run.finetuned_prior.exists()
+    assert run.figure("finetune").read_bytes()[:4] == b"\x89PNG"
+    command(finetune, *arguments)
+    assert capfd.readouterr().out.splitlines()[1:] == ["the run is finetuned already"]

@@ -11,6 +11,7 @@ from msw2.config import RELEASED
 from msw2.models import bvae, mfg_vae
 from msw2.models.layers import Sampling
 from msw2.models.refine import build_refiner
+from msw2.models.sandwich import part_seed
 from msw2.training.optimizers import build_optimizer
 
 SMALL = dataclasses.replace(
@@ -76,7 +77,10 @@ def float64(variables):
 
 
 def build_bvae(config):
-    encoder, decoder = bvae.build_encoder(config, "bass"), bvae.build_decoder(config, "bass")
+    keras.utils.set_random_seed(part_seed(config, "bass_encoder"))
+    encoder = bvae.build_encoder(config, "bass")
+    keras.utils.set_random_seed(part_seed(config, "bass_decoder"))
+    decoder = bvae.build_decoder(config, "bass")
     return bvae.build_bvae(config, encoder, decoder, seed=0)
 
 

@@ -116,7 +116,9 @@ def test_names_shapes_and_dtypes(sandwich):
         "unrefined": (BARS, STEPS, PITCHES, 5),
         "latent": (BARS, MFG_LATENT),
     }
-    assert sandwich.output_shape == {name: (None, *shape) for name, shape in shapes.items()}
+    assert {name: made.shape for name, made in sandwich.output.items()} == {
+        name: (None, *shape) for name, shape in shapes.items()
+    }
     outputs = sandwich(random_phrases())
     assert outputs.keys() == shapes.keys()
     for name, shape in shapes.items():
@@ -261,6 +263,19 @@ def test_what_a_refiner_learns_from_is_sampled_and_else_what_the_whole_makes_of_
     np.testing.assert_allclose(refined(bars), sandwich.get_layer("guitar_refiner")(opinion), atol=1e-6)
 
 
+def test_the_views_of_the_stages_sample_in_validation_too(sandwich, config):
+    # Keras hands `training=False` down to every layer of a view that it evaluates.
+    bars, moments = random_bars()[..., 3], random_moments()
+    views = [(bvae_view(sandwich, config, "bass"), bars), (fusion_view(sandwich, config), moments)]
+    made = [(view, lambda outputs: outputs["output"], batch) for view, batch in views]
+    made += [
+        (view(sandwich, config, "bass"), lambda outputs: outputs, bars) for view in (made_view, refine_view)
+    ]
+    for view, output, batch in made:
+        found = [np.asarray(output(view(batch, training=False))) for _ in range(2)]
+        assert np.abs(found[0] - found[1]).max() > 1e-4, view.name
+
+
 @pytest.mark.parametrize("track", range(5))
 def test_a_tracks_bars_go_to_that_tracks_encoder(sandwich, track):
     encode, phrases = encoding_view(sandwich), random_phrases()
@@ -376,7 +391,7 @@ def test_set_output_bias_is_the_log_odds_of_each_pitch():
     np.testing.assert_allclose(bias[[0, 1, 2, 5]], np.array(expected)[[0, 1, 2, 5]], atol=1e-5)
     np.testing.assert_allclose(bias[[3, 4]], np.array(expected)[[3, 4]], rtol=1e-3)
     # and it is what the logits start at: with nothing from the states, exactly
-    decoder.get_layer("output").kernel.assign(np.zeros((4, PITCHES)))
+    decoder.get_layer("output").kernel.assign(np.zeros((9, PITCHES)))
     np.testing.assert_allclose(decoder(np.ones((1, LATENT)))[0, 5], bias, atol=1e-6)
 
 
