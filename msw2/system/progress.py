@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 5.0  # seconds
+LINES_IN_LOG = 20  # a job of an hour has a line every three minutes at its end, not seven hundred
 REPORTING = "MSW2_PROGRESS"  # set in the environment of a process whose parent shows its progress
 MARK = "msw2-progress "  # begins a line that is for the parent
 
@@ -16,6 +17,11 @@ MARK = "msw2-progress "  # begins a line that is for the parent
 def say(text: str) -> None:
     """Announces a step that takes seconds, on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def in_log(elapsed: float) -> float:
+    """Returns the seconds between two lines of a log, for a job that has taken so many seconds: five, later more."""
+    return max(EVERY_IN_LOG, elapsed / LINES_IN_LOG)
 
 
 class Progress:
@@ -35,7 +41,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._reporting = bool(os.environ.get(REPORTING))
-        self._shown = time.monotonic()
+        self._begun = self._shown = time.monotonic()
         self._first: tuple[float, float] | None = None  # what comes before the first update is no measure
         self._line = ""
 
@@ -44,7 +50,7 @@ class Progress:
         now = time.monotonic()
         if self._first is None:
             self._first = (now, done)
-        every = EVERY_ON_TERMINAL if self._terminal or self._reporting else EVERY_IN_LOG
+        every = EVERY_ON_TERMINAL if self._terminal or self._reporting else in_log(now - self._begun)
         if now - self._shown < every and not (self._reporting and done >= self._total):
             return
         self._shown = now
@@ -103,18 +109,18 @@ class Board:
         with self._lock:
             if report is not None:
                 self._jobs[job] |= report
-                self._show(due=EVERY_ON_TERMINAL if self._terminal else EVERY_IN_LOG)
+                self._show(due=EVERY_ON_TERMINAL if self._terminal else self._in_log())
             elif line.strip():
                 self._clear()
                 self._stream.write(f"{job}: {line.rstrip()}\n")
                 self._stream.flush()
-                self._show(due=0.0 if self._terminal else EVERY_IN_LOG)
+                self._show(due=0.0 if self._terminal else self._in_log())
 
     def started(self, job: str) -> None:
         """Tells that a job's process runs. It takes some seconds to report."""
         with self._lock:
             self._jobs[job] |= {"started": True}
-            self._show(due=0.0 if self._terminal else EVERY_IN_LOG)
+            self._show(due=0.0 if self._terminal else self._in_log())
 
     def ended(self, job: str) -> None:
         """Tells that a job is done."""
@@ -138,6 +144,9 @@ class Board:
             states = ", ".join(f"{job} {_state(state)}" for job, state in self._jobs.items())
             self._stream.write(f"{self._title}: {states}{tail}\n")
         self._stream.flush()
+
+    def _in_log(self) -> float:
+        return in_log(time.monotonic() - self._begun)
 
     def _clear(self) -> None:
         if self._lines:
@@ -163,6 +172,8 @@ def _report(line: str) -> dict | None:
     try:
         report = json.loads(line[len(MARK) :])
         left = report["left"]
+        if not report["label"]:  # a step on the way, not the job itself
+            return {}
         return {
             "done": float(report["done"]),
             "total": max(float(report["total"]), 1e-9),  # a job of nothing is done
