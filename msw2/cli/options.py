@@ -81,10 +81,10 @@ def chosen_tracks() -> tuple[str, ...]:
 
 
 def training_run(*, finetuning: bool = False) -> Run:
-    """Returns the run that `--run` names, made from `--preset` and the overrides if there is none yet.
+    """Returns the run that `--run` names, made from `--preset` and the overrides if it does not exist yet.
 
     Args:
-        finetuning: whether the flags may change how the run is finetuned, as long as it is not.
+        finetuning: whether the flags may change the finetuning of a run that is not finetuned yet.
 
     Raises:
         OptionError: for a value out of its range.

@@ -50,12 +50,12 @@ class Config(TrainingPart, FinetunePart, PriorPart, FusionPart, RefinePart, BVAE
 
     @property
     def unit_bars(self) -> int:
-        """Bars of what a BVAE reads."""
+        """Bars a unit."""
         return self.bars if self.unit == "phrase" else 1
 
     @property
     def unit_steps(self) -> int:
-        """Time steps of what a BVAE reads."""
+        """Time steps a unit."""
         return self.unit_bars * self.steps
 
     @property

@@ -69,7 +69,7 @@ RELEASED = dataclasses.replace(
 
 TUNED = dataclasses.replace(
     PAPER,
-    # Mean squared error on bars of which 2 % sound is nearly all about silence, and stays there.
+    # 2 % of a bar's cells sound: mean squared error is nearly all about silence, and training stays there.
     likelihood="bernoulli",
     # Starts the logits at what silence costs, so that the first epochs are not spent on finding it.
     output_bias=True,
@@ -88,7 +88,7 @@ TUNED = dataclasses.replace(
     # The noise of the last steps costs more than the epochs it would take to average it out.
     schedule="cosine",
     clip_norm=1.0,
-    # Of songs never heard the BVAEs are less sure: at even weights a refiner leaves out half of what sounds.
+    # Of songs never heard the BVAEs are less sure: at even weights a refiner leaves out half of the sounding cells.
     refine_weight=2.0,
     # From nothing, a refiner spends its epochs on learning to copy, and is worse than none until then.
     refine_residual=True,

@@ -1,1 +1,1 @@
-"""From songs to a store of phrases on disk, and from the store to batches."""
+"""Makes a store of phrases from songs, and batches from the store."""

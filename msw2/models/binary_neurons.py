@@ -31,8 +31,8 @@ class BinaryNeurons(keras.layers.Layer):
     """Turns real numbers into 0 or 1, in float32; trained by sigmoid-adjusted straight-through gradients.
 
     Deterministic neurons have the threshold 0.5 (Eq. 1), stochastic ones v ~ U[0, 1] (Eq. 2). In training v is
-    drawn from the layer's own generator; afterwards it is one fixed draw for each cell of a bar, so that a bar
-    gives the same bytes alone, in any batch, and in a SavedModel.
+    drawn from the layer's own generator. Afterwards it is one fixed draw for each cell of a bar. So a bar gives the
+    same bytes alone, in any batch, and in a SavedModel.
 
     The weight `slope` (saved, never trained) is that of the sigmoid in the gradient alone: what comes out does not
     depend on it. It is 1 until somebody sets it; see `training.annealing`.

@@ -54,7 +54,7 @@ def set_output_bias(decoder: keras.Model, sounding: np.ndarray) -> None:
 
     Args:
         decoder: of a `bernoulli` BVAE.
-        sounding: float [pitch], share of the steps in which each pitch sounds, 0..1.
+        sounding: float [pitch], how often each pitch sounds, as a share of the steps, 0..1.
     """
     share = np.clip(sounding, 1e-5, 1 - 1e-5)  # a pitch never heard may still be asked for
     decoder.get_layer("output").bias.assign(np.log(share / (1 - share)))

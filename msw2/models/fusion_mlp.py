@@ -1,4 +1,4 @@
-"""Fusion strategies 1 and 2 (Section III.B): multi-layer perceptrons in place of the VRAE over the tracks.
+"""Fusion strategies 1 and 2 (Section III.B): multi-layer perceptrons over the tracks, instead of a VRAE.
 
 `concatenate`, strategy 1: an MLP reads the moments of all tracks side by side; its mirror writes them. Sizes as
 released.

@@ -179,10 +179,10 @@ class StackTracks(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("msw2")
 class Opinion(keras.layers.Layer):
-    """What a BVAE's decoder says of each cell, in -1..1, float32.
+    """Puts the output of a BVAE's decoder on the scale of its input, -1..1, float32.
 
     Args:
-        logits: whether the decoder makes logits of p, which become 2p - 1; its tanh output stays as it is.
+        logits: whether the decoder makes logits of p, which become 2p - 1; its tanh output stays.
     """
 
     def __init__(self, logits: bool, **kwargs):

@@ -17,7 +17,7 @@ from msw2.music.tracks import TRACKS
 def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
     """Returns the model from moments [batch, track, 2 x BVAE latent] to moments [batch, 2 x `fusion_latent`].
 
-    Without fusion the latter are the tracks' means side by side, then their s.
+    Without fusion its output is the tracks' means side by side, then their s.
     """
     band = keras.Input((len(TRACKS), 2 * config.bvae_latent), name="band")
     if config.fusion == "none":
@@ -42,7 +42,7 @@ def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
 def build_decoder(config: Config, *, portable: bool = False) -> keras.Model:
     """Returns the model from latent vectors [batch, `fusion_latent`] to moments [batch, track, 2 x BVAE latent].
 
-    Without fusion the latter are the means that the vector is made of, exactly, and s of zero.
+    Without fusion its output is exactly the means that the vector is made of, and s = 0.
     """
     latent = keras.Input((config.fusion_latent,), name="latent")
     if config.fusion == "none":
@@ -121,6 +121,6 @@ def _side_by_side(config: Config, band):
 
 
 def _apart(config: Config, latent):
-    """Maps five means side by side to moments [batch, track, 2 x BVAE latent] of these means and s = 0."""
+    """Maps five means side by side to moments [batch, track, 2 x BVAE latent] with these means and s = 0."""
     means = ops.reshape(latent, (-1, len(TRACKS), config.bvae_latent))
     return ops.concatenate([means, ops.zeros_like(means)], axis=-1)

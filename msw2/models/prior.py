@@ -13,8 +13,8 @@ from msw2.system.files import replacing
 class Prior:
     """A mixture of equally likely Gaussians over the latents of a phrase, its units side by side; or several.
 
-    Several where there is no fusion: the latent vector of a unit then is cut into groups of one size, the tracks',
-    and each group is drawn from a mixture of its own, whatever the others are. Of each mixture:
+    It is several without fusion: the latent vector of a unit is then cut into groups of one size, one a track. Each
+    group has a mixture of its own and does not depend on the others. Of each mixture:
 
     x = p_k + temperature * (spread / sqrt(m) * sum_j w_j (p_kj - p_k) + noise * e), with k drawn uniformly,
     p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I): manifold Parzen windows (Vincent and Bengio

@@ -1,4 +1,4 @@
-"""The refine networks (Section III.A, V.B): which cells of what a BVAE made sound."""
+"""The refine networks (Section III.A, V.B) decide which cells of a BVAE's output sound."""
 
 import keras
 
@@ -19,8 +19,8 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
 
     `refine` is the network, one real number x a cell: `notes`, a perceptron for each step; `bars`, residual units on
     the bar as a picture of one channel; `none`, no network: the output is (input + 1) / 2.
-    With `refine_residual`, x is added to the logits that the input stands for, and is 0 at first, so that a refiner
-    is never worse than none.
+    With `refine_residual`, x is added to the logits that the input stands for. x is 0 at first, so that a refiner is
+    never worse than none.
 
     `refine_output` is what becomes of x: `sigmoid`, the probability that the cell sounds; `released`,
     hard_sigmoid(ReLU(x)) of slope 0.2, which is never below 0.5, so that every cell is on; `deterministic` and
@@ -30,7 +30,7 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
     Args:
         config: kinds and sizes.
         track: name of the track.
-        seed: of what `stochastic` neurons draw.
+        seed: of the draws of `stochastic` neurons.
     """
     bar = keras.Input((config.unit_steps, config.pitches), name="bar")
     if config.refine == "none":

@@ -61,9 +61,8 @@ class ResidualUnit(keras.layers.Layer):
 
     The weights are those of the two batch normalisations and two convolutions, 4,933 with the four moving
     statistics; so is the maths, in another order, since convolutions from and to one channel, and statistics of 64,
-    are slow. A convolution is a matrix product with 36 shifted pictures; the mean and variance of what the first one
-    makes follow from those pictures' own (36 x 36) covariance, so that the second normalisation is part of its
-    kernel. Computes in float32 under every precision policy.
+    are slow. A convolution is a matrix product with 36 shifted pictures; The mean and variance of the first one's output follow
+    from those pictures' own (36 x 36) covariance. So the second normalisation is part of its kernel. Computes in float32 under every precision policy.
     """
 
     def __init__(self, **kwargs):

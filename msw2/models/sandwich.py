@@ -134,7 +134,7 @@ def fusion_view(sandwich: keras.Model, config: Config) -> vrae.VRAE:
 
 
 def made_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
-    """Returns the model from a track's unit to what its BVAE makes of it, for a refiner to learn from.
+    """Returns the model from a track's unit through its BVAE: the input of its refiner.
 
     Input: float [batch, step, pitch] of -1/+1; output: float32, the same shape, -1..1. It samples.
     """
@@ -146,7 +146,7 @@ def made_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
 
 
 def refine_view(sandwich: keras.Model, config: Config, track: str) -> keras.Model:
-    """Returns the model from a track's unit to what its refiner makes of what its BVAE makes of it."""
+    """Returns the model from a track's unit through its frozen BVAE and its refiner, for refining."""
     made = made_view(sandwich, config, track)
     refined = sandwich.get_layer(f"{track}_refiner")(made.output)
     return keras.Model(made.input, refined, name=f"{track}_refine")

@@ -61,7 +61,7 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
 
 
 def serving_functions(run: Run) -> PhraseFunctions:
-    """Returns the functions of a run as they are served: one phrase at a time.
+    """Returns the functions of a run for serving, one phrase at a time.
 
     Most requests to a server are for one phrase.
     """

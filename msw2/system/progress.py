@@ -27,7 +27,7 @@ def in_log(elapsed: float) -> float:
 class Progress:
     """Shows how far a job is: a line that is rewritten on a terminal, and a new one every five seconds in a log.
 
-    In a process that `REPORTING` is set for, the lines are reports for its parent's `Board`.
+    A process with `REPORTING` in its environment writes reports for its parent's `Board` instead.
 
     Args:
         total: units of the job.
@@ -85,7 +85,7 @@ class Progress:
 class Board:
     """Shows several jobs that run at once, by what their processes report.
 
-    On a terminal each job has a line, and all are rewritten together. In a log one line every five seconds has all.
+    Each job has a line on a terminal, and all lines are rewritten together. In a log one line every five seconds has all.
 
     Args:
         title: what the jobs are.

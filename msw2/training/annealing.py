@@ -4,7 +4,7 @@ import keras
 
 from msw2.models.binary_neurons import BinaryNeurons
 
-RATE = 1.1  # by which the slope grows an epoch
+RATE = 1.1  # growth of the slope an epoch
 
 
 class SlopeAnnealing(keras.callbacks.Callback):

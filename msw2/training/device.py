@@ -12,10 +12,10 @@ BFLOAT16_SINCE = 8
 def set_up_device(threads: int = 0, *, gpu: bool = True) -> None:
     """Prepares this process; call it before anything is computed.
 
-    float32 means float32: products are not rounded to TensorFloat-32. A GPU's memory is taken as it is needed.
+    float32 means float32: products are not rounded to TensorFloat-32. A GPU's memory grows with the need.
 
     Args:
-        threads: CPU threads; 0: as many as there are cores.
+        threads: CPU threads; 0: one a core.
         gpu: whether a GPU may be used.
     """
     keep_freed()
@@ -37,7 +37,7 @@ def has_gpu() -> bool:
 
 
 def resolved_precision(precision: str) -> str:
-    """Returns the dtype policy that `auto` stands for on this machine; any other precision as it is."""
+    """Returns the dtype policy that `auto` stands for on this machine; returns any other precision unchanged."""
     if precision != "auto":
         return precision
     gpus = tf.config.get_visible_devices("GPU")

@@ -23,8 +23,8 @@ from msw2.training.store_check import check_fit, resume_of
 def train_all(run: Run, store: Store) -> bool:
     """Trains all parts together for `finetune_epochs`, and fits the prior anew.
 
-    The loss is the refiners' (Eq. 4), of whole phrases through both levels. What the stages trained stays as it is:
-    the finetuned weights have a folder of their own.
+    The loss is the refiners' (Eq. 4), of whole phrases through both levels. The stages' weights stay
+    untouched: the finetuned ones have a folder of their own.
 
     Returns:
         False if the run is finetuned already.

@@ -20,7 +20,7 @@ MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floa
 def train_refiner(run: Run, store: Store, track: str) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
-    Where `refine` is `none` there is nothing to train: a file without weights is written, and no history.
+    With `refine` `none`, nothing is trained: a file without weights is written, and no history.
 
     Args:
         run: of stage 1 trained.
@@ -65,7 +65,7 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
 
 
 def _made(bvae: keras.Model, feed: UnitFeed) -> ArrayFeed:
-    """Returns a feed of what a BVAE makes of units, made once, and the units themselves."""
+    """Returns a feed of a BVAE's output, made once, and of the units themselves."""
     made = tf.function(bvae)
 
     def decoded(units):

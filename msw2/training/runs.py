@@ -42,7 +42,7 @@ class Run:
         """Opens a run that exists.
 
         Raises:
-            RunError: if there is none, or its config.json is not one of this version.
+            RunError: if it does not exist, or its config.json is not one of this version.
         """
         path = pathlib.Path(path)
         try:
@@ -59,7 +59,7 @@ class Run:
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, flags: str = "", preset: str = "") -> "Run":
-        """Opens the run, or makes it if there is none yet.
+        """Opens the run, or makes a new one.
 
         Args:
             path: its directory.
@@ -134,7 +134,7 @@ class Run:
 
     @property
     def finetuned_prior(self) -> pathlib.Path:
-        """Where the prior is after finetuning, or will be. It is written last, when all parts are there."""
+        """The path of the prior after finetuning. It is written last, when all parts are there."""
         return self.path / "weights" / FINETUNED / "prior.npz"
 
     def history(self, stage: str) -> pathlib.Path:
@@ -228,7 +228,7 @@ def _load(model: keras.Model, path: pathlib.Path) -> None:
     """
     try:
         with warnings.catch_warnings():
-            # Where Keras only warns that it found nothing for a layer, the layer would stay untrained.
+            # Keras only warns if it finds nothing for a layer, which would stay untrained.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
     except (OSError, ValueError, KeyError, UserWarning) as error:

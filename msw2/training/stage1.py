@@ -16,8 +16,8 @@ SHARED = "shared_bvae"  # the stage that trains one BVAE for all tracks
 def train_bvae(run: Run, store: Store, track: str) -> bool:
     """Trains the BVAE of one track, from where it was killed.
 
-    Where the BVAE is shared, one is trained on the units of all five tracks, whichever is named, and its weights
-    are written as those of each.
+    A shared BVAE is trained on the units of all five tracks, whichever is named. Its weights are written as those of
+    each track.
 
     Returns:
         False if the BVAE was trained already.

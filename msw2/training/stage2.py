@@ -30,7 +30,7 @@ def train_fusion(run: Run, store: Store) -> bool:
     The frozen encoders are deterministic. So each phrase is encoded once, and the MFG-VAE is trained on the moments
     alone: its loss and gradients are those through the whole sandwich.
 
-    Without fusion there is nothing to train. Weight files that hold nothing are written all the same, so that
+    Without fusion nothing is trained. Weight files that hold nothing are written all the same, so that
     every later step finds what it looks for. The prior is then that of the BVAEs' means.
 
     Returns:
@@ -64,8 +64,8 @@ def encode_moments(
 ) -> tuple[RowFile, int]:
     """Encodes the units of a split once for each transposition.
 
-    Of the training split it takes the phrases from the first on that `train_bars` allows; of others, as many as a
-    loss after every epoch is worth; in all at most `MAX_FUSION_UNITS` units.
+    Of the training split it takes the phrases from the first on that `train_bars` allows; of others, a few, because
+    their loss is measured after every epoch; in all at most `MAX_FUSION_UNITS` units.
 
     Args:
         sandwich: with trained encoders.

@@ -1,4 +1,4 @@
-"""The stages: which parts of the sandwich each trains, through which view, and with which loss."""
+"""The stages. Each trains some parts of the sandwich, through a view of its own, with its own loss."""
 
 import sys
 
@@ -52,7 +52,7 @@ def set_stage(
         config: optimizer and losses.
         track: name of the track, for `stage1` and `refine`.
         steps: steps of the whole stage, for the schedule of the learning rate.
-        view: a view to train in place of the stage's own; for `refine` the refiner itself, on what its BVAE made.
+        view: another view to train, for `refine` the refiner itself, on the output of its BVAE; None: the stage's own.
 
     Returns:
         The compiled view.

@@ -23,7 +23,7 @@ def check_fit(run: Run, store: Store) -> None:
     """Binds a run to the store that it is first trained on, and holds it to that.
 
     Raises:
-        RunError: if the grids differ, or the run was trained on another store, or there is nothing to train on.
+        RunError: if the grids differ, the run was trained on another store, or the store has no training phrases.
     """
     check_grid(run, store)
     if not store.count("train"):
