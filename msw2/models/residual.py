@@ -60,9 +60,10 @@ class ResidualUnit(keras.layers.Layer):
     """x + Conv(ReLU(BN(Conv(ReLU(BN(x)))))): kernels of 3 x 12, 64 filters and then 1, "same" padding.
 
     The weights are those of the two batch normalisations and two convolutions, 4,933 with the four moving
-    statistics; so is the maths, in another order, since convolutions from and to one channel, and statistics of 64,
-    are slow. A convolution is a matrix product with 36 shifted pictures; The mean and variance of the first one's output follow
-    from those pictures' own (36 x 36) covariance. So the second normalisation is part of its kernel. Computes in float32 under every precision policy.
+    statistics. The maths is the same in another order, because convolutions from and to one channel are slow, and so
+    are statistics of 64 filters. A convolution is a matrix product with 36 shifted pictures. The mean and variance of
+    the first one's output follow from those pictures' own (36 x 36) covariance. So the second normalisation is part
+    of its kernel. The unit computes in float32 under every precision policy.
     """
 
     def __init__(self, **kwargs):

@@ -85,7 +85,7 @@ class Progress:
 class Board:
     """Shows several jobs that run at once, by what their processes report.
 
-    Each job has a line on a terminal, and all lines are rewritten together. In a log one line every five seconds has all.
+    Each job has a line on a terminal, and all lines are rewritten together. In a log, one line has all jobs.
 
     Args:
         title: what the jobs are.
