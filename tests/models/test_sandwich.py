@@ -460,8 +460,8 @@ def test_in_half_precision_the_whole_is_float32_outside_and_near_to_what_full_pr
     assert {weight.dtype for weight in sandwich.weights} == {"float32"}
     # but not what joins the parts: a layer of it would round the means.
     for layer in sandwich.layers:
-        if layer.name not in PARTS:
-            assert layer.compute_dtype in ("float32", "bool"), layer.name
+        if layer.name not in (*PARTS, "pianoroll"):
+            assert layer.compute_dtype == "float32", layer.name
     # and what comes out is near.
     found, expected = (
         {**each(phrases), "moments": encoding_view(each)(phrases)} for each in (sandwich, full)
