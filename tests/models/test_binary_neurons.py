@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from msw2.config import SMOKE
 from msw2.models.binary_neurons import BinaryNeurons, straight_through
-from msw2.models.sandwich import build_parts
+from msw2.models.sandwich import build_sandwich
 
 X = np.array([-2.0, -0.3, 0.0, 0.4, 3.0], np.float32)
 
@@ -96,6 +96,8 @@ def test_tracks_draw_differently():
     config = dataclasses.replace(
         SMOKE, steps=4, pitches=6, beat_resolution=1, bvae_hidden=2, refine_output="stochastic"
     )
-    parts = build_parts(config, ["drums", "bass"])
-    drawn = [parts.models[f"{track}_refiner"].get_layer("neurons").thresholds for track in ("drums", "bass")]
+    sandwich = build_sandwich(config)
+    drawn = [
+        sandwich.get_layer(f"{track}_refiner").get_layer("neurons").thresholds for track in ("drums", "bass")
+    ]
     assert not np.allclose(*drawn)
