@@ -208,13 +208,17 @@ def test_how_many_phrases_an_epoch_has(config, store, changes, rows, different):
 
 
 def test_transpositions_are_those_of_the_step_in_every_session(config, store):
-    feed = PhraseFeed.of(dataclasses.replace(config, transpose=5), store)
-    first, second = (np.concatenate([cells for cells, _ in feed.batches(*span)]) for span in ((0, 2), (1, 2)))
+    cells = store.load("train")
+    cells[..., [0, 1, 4, 5], 1:] = False  # else there is no room to move
+    packed = np.packbits(np.moveaxis(cells, -1, 1).reshape(10, 5, -1), axis=-1)
+    feed = PhraseFeed(dataclasses.replace(config, transpose=2), store, packed, 10)
+    first, second = (np.concatenate([made for made, _ in feed.batches(*span)]) for span in ((0, 2), (1, 2)))
     assert np.array_equal(first[10:], second)
-    there = {phrase.tobytes() for phrase in store.load("train")}
-    assert sum(phrase.tobytes() not in there for phrase in first) > 5
-    drums = {phrase[..., 0].tobytes() for phrase in store.load("train")}
-    assert {phrase[..., 0].tobytes() for phrase in first} <= drums
+    found = {made.tobytes(): shift for shift in (-2, -1, 0, 1, 2) for made in oracle(cells, [shift] * 10)}
+    assert len(found) == 50
+    shifts = [found[made.tobytes()] for made in first]
+    assert set(shifts) == {-2, -1, 0, 1, 2}
+    assert shifts[:10] != shifts[10:]
 
 
 def test_without_validation_phrases_there_is_no_held_out(config, make_store):
