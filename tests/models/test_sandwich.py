@@ -160,10 +160,6 @@ def test_it_is_drawn(sandwich, tmp_path):
         assert name in drawn
 
 
-loading = pytest.mark.xfail(strict=True, reason="LSTM is registered by kernels")
-
-
-@loading
 def test_it_is_rebuilt_from_its_config(sandwich):
     again = keras.Model.from_config(sandwich.get_config())
     assert again.get_config() == sandwich.get_config()
@@ -173,7 +169,6 @@ def test_it_is_rebuilt_from_its_config(sandwich):
         assert np.array_equal(again(phrases)[name], made), name
 
 
-@loading
 @pytest.mark.parametrize("portable", [False, True])
 def test_one_file_has_all_of_it(tmp_path, portable):
     saved, phrases = build_sandwich(TUNED_LIKE, portable=portable), random_phrases()
@@ -195,7 +190,6 @@ def test_one_file_has_all_of_it(tmp_path, portable):
     assert np.array_equal(*views)
 
 
-@loading
 def test_a_loaded_file_samples_as_it_did(tmp_path):
     saved, phrases = build_sandwich(PAPER_LIKE), random_phrases()
     saved.save(tmp_path / "sandwich.keras")

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from msw2.music.transposition import transpose
 
+from msw2.data.augmentation import transpose_phrases as transpose
 from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, encoding_view, stage1_parts
 from msw2.training import fit, refining, stage1, stage2

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from msw2.music.transposition import transpose
 
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
+from msw2.data.augmentation import transpose_phrases as transpose
 from msw2.models import native, refine
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
