@@ -12,7 +12,8 @@ import tensorflow as tf
 from msw2.config import PAPER, TUNED
 from msw2.data import pipeline
 from msw2.data.augmentation import transpose_phrases as transpose
-from msw2.models import native, refine
+from msw2.kernels import compiled
+from msw2.models import refine
 from msw2.models.binary_neurons import BinaryNeurons
 from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, build_sandwich, encoding_view, stage1_parts
@@ -190,13 +191,13 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
     assert refining.train_refiner(run, store, "bass") is False
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_a_refiner_trains_behind_a_bvae_of_either_likelihood(  # noqa: PLR0917 - fixtures
-    tmp_path, monkeypatch, config, store, likelihood, compiled, fresh, give, history
+    tmp_path, monkeypatch, config, store, likelihood, is_compiled, fresh, give, history
 ):
-    if not compiled:
-        monkeypatch.setattr(native, "library", lambda: None)
+    if not is_compiled:
+        monkeypatch.setattr(compiled, "library", lambda: None)
     config = dataclasses.replace(config, likelihood=likelihood)
     run = Run.create(tmp_path / "run", config)
     give(run, fresh(config), *stage1_parts("drums"))
