@@ -19,7 +19,7 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
     command(evaluation, *arguments, "--seed=3")
     with open(own_run.path / "eval" / "metrics.csv", newline="", encoding="utf-8") as file:
         rows = {tuple(row[:4]): float(row[4]) for row in list(csv.reader(file))[1:]}
-    sampler = Sampler(*own_run.load_sandwich())
+    sampler = Sampler.of(own_run)
     for row, split in (("MSR", "test"), ("MSR-train", "train")):
         phrases = tiny_store.load(split)
         expected = f1_scores(phrases, sampler.restore(phrases))[2].pooled()

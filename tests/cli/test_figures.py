@@ -59,7 +59,7 @@ def test_figures_are_drawn_of_what_was_trained_and_of_one_phrase(draw, own_run, 
     assert sorted(folder.iterdir()) == paths
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
-    phrase, sampler = tiny_store.load("test")[1:], Sampler(*own_run.load_sandwich())
+    phrase, sampler = tiny_store.load("test")[1:], Sampler.of(own_run)
     expected = {
         "original (phrase 1 of test)": phrase,
         "restored without refine": sampler.restore(phrase, refined=False),

@@ -14,8 +14,9 @@ GRID = Grid()
 
 
 @pytest.fixture(scope="module")
-def sampler(smoke_sandwich):
-    return Sampler(*smoke_sandwich)
+def sampler(smoke_run, smoke_sandwich):
+    sandwich, prior = smoke_sandwich
+    return Sampler(sandwich, smoke_run.config, prior)
 
 
 def test_songs_of_the_store_are_restored_beside_their_originals(

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from msw2.config import SMOKE
 from msw2.inference.sampling import PhraseFunctions
+from msw2.models.sandwich import build_sandwich
 from msw2.serving import export
 from msw2.serving.export import ExportError, check, example_inputs, export_run, signatures
 from msw2.training.runs import Run
@@ -190,7 +191,7 @@ def test_what_is_no_saved_model_is_one_sentence(tmp_path):
 
 def test_a_model_of_whole_phrases_has_one_latent_vector_a_phrase():
     config = dataclasses.replace(SMOKE, unit="phrase")
-    functions = PhraseFunctions(types.SimpleNamespace(config=config), None)
+    functions = PhraseFunctions(build_sandwich(config), config, None)
     specs = {
         name: [tuple(spec.shape) for spec in given] for name, (_, given) in signatures(functions).items()
     }
