@@ -34,7 +34,7 @@ def transpose_phrases(phrases, shifts):
     Returns:
         bool, the same shape.
     """
-    shifts = tf.broadcast_to(shifts, tf.shape(phrases)[:1])
+    shifts = tf.broadcast_to(tf.cast(shifts, tf.int32), tf.shape(phrases)[:1])
     pitched = tf.cast(phrases[..., DRUMS + 1 :], tf.uint8)
     by_pitch = tf.transpose(pitched, [0, 1, 2, 4, 3])
     shape = tf.shape(by_pitch)

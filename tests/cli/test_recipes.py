@@ -44,8 +44,9 @@ def parse(monkeypatch):
 
 
 @pytest.fixture
-def config(parse, tmp_path):
-    """Returns a function (recipe, *more) -> the Config of a run of it."""
+def config(parse, tmp_path, monkeypatch):
+    """Returns a function (recipe, *more) -> the Config of a run of it, on a machine where `auto` stays what it is."""
+    monkeypatch.setattr(options, "resolved_precision", lambda asked: asked)
 
     def made(recipe, *more):
         run = tmp_path / f"{recipe}{len(list(tmp_path.iterdir()))}"

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 
-from msw2.data import packing
-from msw2.data.augmentation import transpose_phrases
+from msw2.data import augmentation, packing
 from msw2.evaluation import novelty
 from msw2.music.grid import Grid
+
+
+def transposed(phrases, semitones):
+    return augmentation.transpose_phrases(phrases, semitones).numpy()
+
 
 GRID = Grid(bars=2, steps=16, pitches=22, lowest_pitch=26, beat_resolution=4)
 SHAPE = (2, 16, 22, 5)
@@ -28,7 +32,7 @@ def dice(first, second):
 
 def brute(phrase, training):
     """The smallest distance, over training phrases and all transpositions that keep every note."""
-    moved = [transpose_phrases(phrase[None], shift)[0] for shift in range(-6, 7)]
+    moved = [transposed(phrase[None], shift)[0] for shift in range(-6, 7)]
     return min(dice(each, other) for each in moved for other in training)
 
 
@@ -41,7 +45,7 @@ def test_copies_are_found_wherever_they_are(batch):
     half[1] = False
     partly = dice(half, TRAINING[21])
     phrases = np.stack(
-        [TRAINING[3], transpose_phrases(TRAINING[38:39], -6)[0], transpose_phrases(TRAINING[:1], 5)[0], half]
+        [TRAINING[3], transposed(TRAINING[38:39], -6)[0], transposed(TRAINING[:1], 5)[0], half]
     )
     found = sought(phrases, TRAINING, batch)
     assert found.index.tolist() == [3, 38, 0, 21]
@@ -59,7 +63,7 @@ def test_the_search_is_exact():
     found = sought(phrases, training, batch=17)
     assert found.distance == pytest.approx([brute(phrase, training) for phrase in phrases])
     for phrase, index, shift, distance in zip(phrases, *found[1:], found.distance, strict=True):
-        assert dice(transpose_phrases(phrase[None], shift)[0], training[index]) == pytest.approx(distance)
+        assert dice(transposed(phrase[None], shift)[0], training[index]) == pytest.approx(distance)
 
 
 def test_groups_are_put_together_in_order(monkeypatch):

@@ -105,13 +105,14 @@ def test_progress_shows_losses_and_time_left_and_one_line_stays(capsys, monkeypa
     ]
 
 
-def test_the_last_epoch_is_always_shown(capsys, monkeypatch):
+def test_the_last_losses_are_always_shown(capsys, monkeypatch):
     monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: 5.0))
     shown = ShowProgress("x", 2, 7)
     for epoch in (0, 1):
         shown.on_epoch_begin(epoch)
         shown.on_epoch_end(epoch, {"loss": 0.123456 / (epoch + 1)})
-    assert capsys.readouterr().err == "x: 2 of 2 epochs, loss 0.06173, about 0:00 left\n"
+    shown.on_train_end()
+    assert capsys.readouterr().err == "x                2 epochs  loss 0.06173\n"
 
 
 def test_nothing_is_left_of_a_fit_that_is_done(tmp_path, monkeypatch):

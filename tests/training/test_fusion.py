@@ -30,7 +30,10 @@ def begin(tmp_path_factory, config, fresh, give):
 
 
 def own_key_moments(sandwich, config, store):
-    return stage2.encode_moments(sandwich, config, store, "train", copies=1)[0]
+    """float32 [phrase, unit, track, 2 x latent]."""
+    moments, units = stage2.encode_moments(sandwich, config, store, "train", copies=1)
+    assert len(moments) == units
+    return moments.read(np.arange(units)).reshape(-1, config.units, *moments.shape[1:])
 
 
 @pytest.mark.parametrize(("fusion", "output"), [("concatenate", "relu"), ("project", "linear")])

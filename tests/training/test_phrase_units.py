@@ -52,9 +52,10 @@ def test_the_memory_of_a_refiners_training_is_counted_in_bars(  # noqa: PLR0917 
 def test_stage_2_has_one_band_and_one_latent_vector_a_phrase(tmp_path, phrase, store, fresh, give):
     run, sandwich = Run.create(tmp_path / "run", phrase), fresh(phrase)
     give(run, sandwich, *(name for name in PARTS if not name.startswith("mfg")))
-    moments = stage2.encode_moments(sandwich, phrase, store, "train", copies=2)
-    assert moments.shape == (2, 10, 1, 5, 6)
-    moved = transpose(store.load("train"), 1)
+    file, own_key = stage2.encode_moments(sandwich, phrase, store, "train", copies=2)
+    assert (file.shape, own_key) == ((20, 5, 6), 10)
+    moments = file.read(np.arange(20)).reshape(2, 10, 1, 5, 6)
+    moved = transpose(store.load("train"), 1).numpy()
     np.testing.assert_allclose(moments[1, :, 0], encoding_view(sandwich)(moved), atol=1e-5)
     units = np.where(np.concatenate([moved[:, 0], moved[:, 1]], axis=1), 1.0, -1.0).astype(np.float32)
     drums = sandwich.get_layer("drums_encoder")(units[..., 0])

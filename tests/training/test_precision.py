@@ -37,7 +37,7 @@ def test_auto_is_what_the_device_does_well(monkeypatch, gpu, tiles, precision, e
     config = device.tf.config
     monkeypatch.setattr(config, "get_visible_devices", lambda kind: [] if gpu is None else ["gpu"])
     monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: details)
-    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: tiles)
+    monkeypatch.setattr(device, "has_bfloat16", lambda: tiles)
     assert resolved_precision(precision) == expected
 
 
@@ -79,9 +79,9 @@ def half(request, config):
 
 def test_moments_logits_losses_and_weights_are_float32(half, fresh, store):
     sandwich = fresh(half)
-    short = half.precision.removeprefix("mixed_")
     for name, layer in (("bass_encoder", "lstm"), ("bass_decoder", "lstm"), ("bass_refiner", "dense_0")):
-        assert sandwich.get_layer(name).get_layer(layer).compute_dtype == short
+        asked = sandwich.get_layer(name).get_layer(layer).get_config()["dtype"]["config"]
+        assert asked == {"name": half.precision}
     phrases = store.load("train")
     bars = np.where(phrases, 1.0, -1.0).astype(np.float32).reshape(-1, 8, 6, 5)
     moments = encoding_view(sandwich)(phrases)

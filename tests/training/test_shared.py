@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from msw2.data import pipeline
+from msw2.data.stored_units import Units
 from msw2.models.sandwich import stage1_parts
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training import runs, stage1
+from msw2.training import feeds, runs, stage1
 from msw2.training.runs import Run
 
 
@@ -89,11 +89,10 @@ def test_drums_keep_their_pitches_and_the_others_are_transposed(
     def one_note(store, split, track, **kwargs):
         cells = np.zeros((20, 8, 6), bool)
         cells[:, TRACK_NAMES.index(track), 3] = True  # the step says the track
-        bits = np.packbits(cells.reshape(20, -1), axis=1)
-        return pipeline.PackedUnits(bits, np.full(20, track == "drums"), store.grid)
+        return Units.in_memory(cells, np.full(20, track == "drums"), store.grid)
 
     run, found = Run.create(tmp_path / "run", dataclasses.replace(shared, mixed_bars=0.0)), []
-    monkeypatch.setattr(pipeline, "load_units", one_note)
+    monkeypatch.setattr(feeds, "open_units", one_note)
     instead_of_fit(lambda model, feed, epochs, **kwargs: found.extend(feed.batches(0, epochs)))
     stage1.train_bvae(run, store, "piano")
     _, steps, pitches = np.nonzero(np.concatenate([unit for unit, _ in found]) > 0)

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from msw2.config import PAPER, TUNED
-from msw2.data import pipeline
 from msw2.data.augmentation import transpose_phrases as transpose
+from msw2.data.stored_units import Units
 from msw2.kernels import compiled
 from msw2.models import refine
 from msw2.models.binary_neurons import BinaryNeurons
@@ -347,13 +347,14 @@ def test_stage_2_killed_and_started_again_gives_the_same_bits(  # noqa: PLR0917 
 
 
 def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latents(fused, sandwich, moments):
-    flat = moments["train"].reshape(-1, 5, 6)
+    file, units = moments["train"]
+    assert units == 20  # of 10 phrases of 2 bars
+    flat = file.read(np.arange(len(file)))
     for name, layer in (("mfg_encoder", "standardise"), ("mfg_decoder", "unstandardise")):
         scale = sandwich.get_layer(name).get_layer(layer)
         np.testing.assert_allclose(scale.mean.numpy(), flat.mean(axis=0), atol=1e-5)
         np.testing.assert_allclose(scale.deviation.numpy(), np.maximum(flat.std(axis=0), 0.01), atol=1e-5)
-    own_key = moments["train"][0].reshape(-1, 5, 6)
-    means = np.asarray(sandwich.get_layer("mfg_encoder")(own_key))[:, :4].reshape(10, 8)
+    means = np.asarray(sandwich.get_layer("mfg_encoder")(flat[:units]))[:, :4].reshape(10, 8)
     prior = Prior.load(fused.prior)
     assert (prior.units, prior.latent) == (2, 4)
     order = np.lexsort(means.T[::-1])  # the prior keeps its points sorted
@@ -362,8 +363,9 @@ def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latent
 
 def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, config, sandwich, store):
     monkeypatch.setattr(stage2, "ENCODE_PHRASES", 4)
-    found = stage2.encode_moments(sandwich, config, store, "train", copies=4)
-    assert found.shape == (4, 10, 2, 5, 6)
+    file, units = stage2.encode_moments(sandwich, config, store, "train", copies=4)
+    assert (file.shape, units) == ((80, 5, 6), 20)
+    found = file.read(np.arange(80)).reshape(4, 10, 2, 5, 6)
     phrases, encode = store.load("train"), encoding_view(sandwich)
     copies = [np.asarray(encode(transpose(phrases, shift))).reshape(10, 2, 5, 6) for shift in (0, 1, -1, 2)]
     np.testing.assert_allclose(found, np.stack(copies), atol=1e-5)
@@ -372,26 +374,27 @@ def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, c
 
 def test_fewer_transpositions_rather_than_more_memory(monkeypatch, config, sandwich, store):
     monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 50)  # 20 bars: two copies fit
-    assert stage2.encode_moments(sandwich, config, store, "train", copies=9).shape[:2] == (2, 10)
+    file, units = stage2.encode_moments(sandwich, config, store, "train", copies=9)
+    assert (len(file), units) == (40, 20)
 
 
 def test_then_fewer_phrases_and_no_more_than_are_trained_on(monkeypatch, config, sandwich, store):
-    whole = stage2.encode_moments(sandwich, config, store, "train", copies=1)
+    whole, _ = stage2.encode_moments(sandwich, config, store, "train", copies=1)
     monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 7)  # of two bars a phrase
-    found = stage2.encode_moments(sandwich, config, store, "train", copies=3)
-    assert found.shape[:2] == (1, 4)
-    np.testing.assert_allclose(found[0], whole[0, :4], atol=1e-5)
+    found, units = stage2.encode_moments(sandwich, config, store, "train", copies=3)
+    assert (len(found), units) == (8, 8)
+    np.testing.assert_allclose(found.read(np.arange(8)), whole.read(np.arange(8)), atol=1e-5)
     few = dataclasses.replace(config, train_bars=3)
     monkeypatch.setattr(stage2, "MAX_FUSION_UNITS", 50)
-    assert stage2.encode_moments(sandwich, few, store, "train", copies=1).shape[:2] == (1, 2)
+    assert len(stage2.encode_moments(sandwich, few, store, "train", copies=1)[0]) == 4
     monkeypatch.setattr(feeds, "MAX_VALIDATION_UNITS", 2)
-    assert stage2.encode_moments(sandwich, config, store, "validation", copies=1).shape[:2] == (1, 1)
+    assert len(stage2.encode_moments(sandwich, config, store, "validation", copies=1)[0]) == 2
 
 
 def test_an_empty_split_has_no_moments(config, sandwich, make_store):
     empty = make_store(config, validation=0)
-    moments = stage2.encode_moments(sandwich, config, empty, "validation", copies=2)
-    assert moments.shape == (2, 0, 2, 5, 6)
+    moments, units = stage2.encode_moments(sandwich, config, empty, "validation", copies=2)
+    assert (moments.shape, units) == ((0, 5, 6), 0)
 
 
 def test_the_maths_of_tuned_learns_a_handful_of_bars_by_heart():
@@ -486,7 +489,7 @@ def test_a_store_of_another_grid_or_without_songs_is_refused(tmp_path, config, m
 
 def test_a_track_that_is_silent_everywhere_cannot_be_trained(tmp_path, monkeypatch, config, store):
     run = Run.create(tmp_path / "run", dataclasses.replace(config, silent_bars=0.0))
-    silent = pipeline.PackedUnits(np.zeros((0, 6), np.uint8), np.zeros(0, bool), config.grid)
-    monkeypatch.setattr(pipeline, "load_units", lambda *args, **kwargs: silent)
+    silent = Units.in_memory(np.zeros((0, 8, 6), bool), np.zeros(0, bool), config.grid)
+    monkeypatch.setattr(feeds, "open_units", lambda *args, **kwargs: silent)
     with pytest.raises(RunError, match=rf"^the store {store.path} has no bars of bass to train on$"):
         stage1.train_bvae(run, store, "bass")
