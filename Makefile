@@ -84,10 +84,13 @@ restore eval figures: install $(STORE) $(TRAINED)
 serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(RUN) $(call asked,$@)
 
+# Two commands side by side; a GPU has one process at a time.
+TWO = $(if $(shell command -v nvidia-smi),,-j2)
+
 demo: install
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1
-	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 refine stage2
-	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo -j2 generate restore eval export figures
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) refine stage2
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) generate restore eval export figures
 
 reproduce: install $(STORE)
 	$(PY) -m msw2.cli.reproduce --set=$(RECIPE_SET) --store=$(DATA) $(call asked,$@)
