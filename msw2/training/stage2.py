@@ -21,7 +21,7 @@ from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
 
 MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
-ENCODE_PHRASES = 256  # phrases encoded at a time
+ENCODE_PHRASES = 32  # phrases encoded at a time: of 256 the LSTMs of five tracks take a gigabyte
 
 
 def train_fusion(run: Run, store: Store) -> bool:
