@@ -99,7 +99,7 @@ bench: install
 	$(PY) -m msw2.cli.bench $(call asked,bench)
 
 test: install
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
 
 # The suite with the lowest versions that setup.cfg allows.
 LOWEST := .venv-lowest/bin/python
@@ -111,7 +111,7 @@ LOWEST := .venv-lowest/bin/python
 	@touch $@
 
 test-lowest: .venv-lowest/installed
-	$(LOWEST) -m pytest
+	$(LOWEST) -m pytest -n auto --dist worksteal
 
 # A copy of the kernels is compiled and tested by itself: Python puts the folder that it starts in before all others.
 SANITIZE = build/sanitize
