@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import msw2.cli  # noqa: F401 - TensorFlow, imported after it, starts without chatter
 from msw2.config import SMOKE
 from msw2.data.build import build_store
 from msw2.data.midi_folder import midi_folder
