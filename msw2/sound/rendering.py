@@ -3,12 +3,14 @@
 The renderer holds Python's lock, so threads would not help. A process that dies leaves this one alive.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from msw2.music.grid import Grid
 from msw2.sound.soundfont import SoundError, default_soundfont
@@ -52,10 +54,12 @@ def render_songs(midis: Sequence[pathlib.Path], grid: Grid, rendering: Rendering
     at_once = min(cores(), len(midis))
     progress = Progress(len(midis), "songs", label="sound")
     reading, writing = os.pipe()
-    workers = [_start(midis[first::at_once], grid, rendering, writing) for first in range(at_once)]
-    os.close(writing)
+    workers = []
     try:
         with open(reading, encoding="utf-8") as lines:
+            with open(writing, "wb") as output:
+                for first in range(at_once):
+                    workers.append(_start(midis[first::at_once], grid, rendering, output))
             for done, line in enumerate(lines, start=1):
                 report = json.loads(line)
                 if report["error"]:
@@ -76,8 +80,10 @@ def render_songs(midis: Sequence[pathlib.Path], grid: Grid, rendering: Rendering
         )
 
 
-def _start(midis: Sequence[pathlib.Path], grid: Grid, rendering: Rendering, output: int) -> subprocess.Popen:
-    """Starts a process for some of the songs. It writes its reports to the file descriptor `output`."""
+def _start(
+    midis: Sequence[pathlib.Path], grid: Grid, rendering: Rendering, output: BinaryIO
+) -> subprocess.Popen:
+    """Starts a process for some of the songs, which writes its reports to `output`."""
     orders = {
         "midis": [str(midi) for midi in midis],
         "grid": dataclasses.asdict(grid),
@@ -88,6 +94,6 @@ def _start(midis: Sequence[pathlib.Path], grid: Grid, rendering: Rendering, outp
         },
     }
     worker = children.start("msw2.sound.worker", [], stdin=subprocess.PIPE, stdout=output, text=True)
-    worker.stdin.write(json.dumps(orders))
-    worker.stdin.close()
+    with contextlib.suppress(BrokenPipeError), worker.stdin:  # its exit status says more
+        worker.stdin.write(json.dumps(orders))
     return worker
