@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.config import Config
+from msw2.inference.trained import Trained
 from msw2.models.losses import THRESHOLD
 from msw2.models.prior import Prior
 from msw2.models.sandwich import decoding_view, latent_view
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
-from msw2.training.runs import Run
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
 BATCH = 256  # phrases in memory at a time as tensors
@@ -138,14 +138,14 @@ class Sampler:
         }
 
     @classmethod
-    def of(cls, run: Run) -> "Sampler":
-        """Returns the sampler of a finished run.
+    def of(cls, trained: Trained) -> "Sampler":
+        """Returns the sampler of a finished run, or of a .keras file.
 
         Raises:
-            RunError: if a stage is missing.
+            RunError: if a stage is missing, or a file is damaged.
         """
-        sandwich, prior = run.load_sandwich()
-        return cls(sandwich, run.config, prior)
+        sandwich, prior = trained.load_sandwich()
+        return cls(sandwich, trained.config, prior)
 
     def generate(self, phrases: int, *, seed: int, temperature: float, refined: bool = True) -> np.ndarray:
         """Makes phrases from nothing; the i-th has seed `seed + i` and does not depend on the others.
