@@ -65,11 +65,12 @@ class Band:
         """Prints the parts of the sandwich, their shapes and their weights."""
         self.model.summary()
 
-    def restore(self, song: "Song") -> "Song":
+    def restore(self, song: "Song", *, progress: bool = False) -> "Song":
         """Takes a song through the whole sandwich and back.
 
         Args:
             song: a `pypianoroll.Multitrack` or `pretty_midi.PrettyMIDI` in 4/4; not changed.
+            progress: whether to show on standard error how far it is.
 
         Returns:
             The restored song, an object of the same kind, in whole bars, with the tempo of the song.
@@ -83,7 +84,7 @@ class Band:
             raise TypeError(f"{kind} is not one of {', '.join(_KINDS)}")
         read, write = _KINDS[kind]
         cells, tempo = read(song, grid)
-        restored = join_phrases(self._sampler.restore(cut_phrases(cells, grid)))
+        restored = join_phrases(self._sampler.restore(cut_phrases(cells, grid), progress=progress))
         return write(restored[: len(cells)], grid, tempo)  # the last phrase was padded
 
     def generate(
@@ -94,6 +95,7 @@ class Band:
         seed: int = 0,
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
+        progress: bool = False,
     ) -> "list[Multitrack]":
         """Makes songs from nothing; the same seed gives the same songs.
 
@@ -103,11 +105,14 @@ class Band:
             seed: of the first phrase; the others count on from it.
             temperature: spread of the prior; 1 as fitted, 0 for its centres.
             tempo: quarter notes a minute.
+            progress: whether to show on standard error how far it is.
 
         Raises:
             SilenceError: if too many phrases have a silent bar.
         """
-        made, _ = self._sampler.compose(songs, phrases, seed=seed, temperature=temperature)
+        made, _ = self._sampler.compose(
+            songs, phrases, seed=seed, temperature=temperature, progress=progress
+        )
         return [to_multitrack(join_phrases(np.asarray(song)), self.config.grid, tempo) for song in made]
 
 
