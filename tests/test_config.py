@@ -275,8 +275,7 @@ FIELDS = {
     "GridPart": "bars steps pitches lowest_pitch beat_resolution",
     "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states gates position likelihood output_bias sigma "
     "epsilon_std bvae_kl bvae_epochs",
-    "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight "
-    "refine_residual",
+    "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight refine_residual",
     "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
     "mfg_transpositions mfg_learning_rate",
     "PriorPart": "prior prior_std prior_neighbours",

@@ -75,7 +75,9 @@ def define_training() -> None:
     flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
     define_threads()
     define_store()
-    flags.DEFINE_string("recipe", None, "Recipe that the package carries; --preset and the fields override it.")
+    flags.DEFINE_string(
+        "recipe", None, "Recipe that the package carries; --preset and the fields override it."
+    )
     flags.DEFINE_string(
         "from",
         None,

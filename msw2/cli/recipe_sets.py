@@ -15,7 +15,6 @@ from msw2.cli.launch import OptionError
 from msw2.cli.recipes import FOLDER
 
 
-
 @dataclasses.dataclass(frozen=True)
 class RecipeSet:
     """What a set asks for.

@@ -110,9 +110,7 @@ class Band:
         Raises:
             SilenceError: if too many phrases have a silent bar.
         """
-        made, _ = self._sampler.compose(
-            songs, phrases, seed=seed, temperature=temperature, progress=progress
-        )
+        made, _ = self._sampler.compose(songs, phrases, seed=seed, temperature=temperature, progress=progress)
         return [to_multitrack(join_phrases(np.asarray(song)), self.config.grid, tempo) for song in made]
 
 

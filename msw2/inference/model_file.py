@@ -108,7 +108,9 @@ def write_model_file(
             members = {name: archive.read(name) for name in archive.namelist()}
         if half:
             members[WEIGHTS] = _halved(members[WEIGHTS])
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED if not half else zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(
+            temporary, "w", zipfile.ZIP_STORED if not half else zipfile.ZIP_DEFLATED
+        ) as archive:
             for name, content in (members | own).items():
                 archive.writestr(zipfile.ZipInfo(name, STAMP), content, archive.compression)
 

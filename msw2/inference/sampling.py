@@ -166,9 +166,7 @@ class Sampler:
         temperatures = np.full(phrases, temperature, np.float32)
         return self._batched("generating" if progress else "", self._generate[refined], seeds, temperatures)
 
-    def restore(
-        self, phrases: np.ndarray, *, refined: bool = True, progress: bool = True
-    ) -> np.ndarray:
+    def restore(self, phrases: np.ndarray, *, refined: bool = True, progress: bool = True) -> np.ndarray:
         """Takes phrases through the whole sandwich, by posterior means.
 
         Args:
