@@ -207,8 +207,13 @@ class Store:
         for batch in self.batches(split, TRACK_NAMES, size=size, limit=limit, evenly=evenly):
             yield np.stack([batch[name] for name in TRACK_NAMES], axis=1)
 
-    def load(self, split: str, limit: int | None = None) -> np.ndarray:
-        """Returns the first `limit` phrases of a split, or all of them, in the order of the files.
+    def load(self, split: str, limit: int | None = None, *, evenly: bool = False) -> np.ndarray:
+        """Returns `limit` phrases of a split, or all of them, in the order of the files.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            limit: most phrases; None: all.
+            evenly: whether to spread them over all songs, rather than take the first ones.
 
         Returns:
             bool [phrase, bar, step, pitch, track]: 80,640 bytes a phrase on the default grid.
@@ -216,14 +221,15 @@ class Store:
         count = self.count(split) if limit is None else min(limit, self.count(split))
         phrases = np.zeros((count, *self.grid.phrase_shape, len(TRACK_NAMES)), bool)
         filled = 0
-        for packed in self.packed(split, size=BATCH, limit=count):
+        which = {"evenly" if evenly else "limit": count}
+        for packed in self.packed(split, size=BATCH, **which):
             phrases[filled : filled + len(packed)] = packing.unpack(packed, self.grid)
             filled += len(packed)
         return phrases
 
-    def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
+    def song_names(self, split: str, limit: int | None = None, *, evenly: bool = False) -> np.ndarray:
         """Returns the song of each of `load`'s phrases: `StoredSong.name`, str [phrase]."""
-        batches = self.batches(split, ["song"], size=BATCH, limit=limit)
+        batches = self.batches(split, ["song"], size=BATCH, **{"evenly" if evenly else "limit": limit})
         return np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in batches)]).astype(str)
 
     def songs(self, split: str) -> Iterator[StoredSong]:
