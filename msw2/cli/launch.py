@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
 class OptionError(Exception):
@@ -31,4 +31,7 @@ def launch(define_flags: Callable[[], None], main: Callable[[], None], *errors: 
             sys.exit("stopped; the same command goes on from here")
 
     define_flags()
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if module.startswith("msw2.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # --help lists those of options, too
     app.run(guarded)
