@@ -9,7 +9,7 @@ from msw2.music.grid import Grid
 from msw2.page.build import build_page
 from msw2.page.folder import FolderError, read_folder
 from msw2.sound.soundfont_check import SoundError
-from msw2.system.progress import Progress, say
+from msw2.system.progress import say
 
 MEGABYTE = 1e6
 
@@ -29,15 +29,18 @@ def main() -> None:
         raise OptionError("--folder is missing: it names a folder of MIDI files")
     folder = pathlib.Path(values.folder)
     path = pathlib.Path(values.out) if values.out else folder / "index.html"
-    progress = Progress(1, "songs", label=f"reading {folder}")
-    songs, left_out = read_folder(folder, Grid(), progress.reach)
-    progress.close()
+    songs, left_out = read_folder(folder, Grid())
     for sentence in left_out:
         print(f"left out: {sentence}")
     say("rendering the instruments")
-    title = values.title or folder.resolve().name
-    build_page(path, songs, title=title, soundfont=values.soundfont)
+    build_page(path, songs, title=values.title or _title(folder), soundfont=values.soundfont)
     print(f"{len(songs)} songs, {path.stat().st_size / MEGABYTE:.1f} MB: {path}")
+
+
+def _title(folder: pathlib.Path) -> str:
+    """Returns a folder's name; for a run's samples, the name of the run, too."""
+    whole = folder.resolve()
+    return f"{whole.parent.name}: samples" if whole.name == "samples" else whole.name
 
 
 if __name__ == "__main__":

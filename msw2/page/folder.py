@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable
+from typing import NamedTuple
 
 from msw2.music.grid import Grid
 from msw2.music.midi import MAX_FILE_BYTES, SongError, read_bytes, read_song
@@ -19,9 +19,15 @@ class FolderError(ValueError):
     """A folder that gives no page. The message is one sentence."""
 
 
-def read_folder(
-    folder: str | os.PathLike, grid: Grid, seen: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[list[Song], list[str]]:
+class _Source(NamedTuple):
+    """A version of a song before it is read."""
+
+    label: str
+    path: pathlib.Path
+    facts: dict[str, float | str]
+
+
+def read_folder(folder: str | os.PathLike, grid: Grid) -> tuple[list[Song], list[str]]:
     """Reads the MIDI files of a folder and of its sub-folders.
 
     `a.mid` and `a-original.mid` are two versions of one song, the original first. Facts beside a file (`a.json`,
@@ -30,7 +36,6 @@ def read_folder(
     Args:
         folder: where to look. Hidden files are passed over.
         grid: the grid to lay the notes on.
-        seen: is called with the number of songs done, and of all.
 
     Returns:
         The songs in the order of their names, and a sentence for each file that was left out.
@@ -49,10 +54,9 @@ def read_folder(
     if len(pairs) > MOST_SONGS:
         raise FolderError(f"folder {folder} has {len(pairs)} songs, and a page holds at most {MOST_SONGS}")
     songs = []
-    for done, (path, (about, other)) in enumerate(pairs.items()):
-        seen(done, len(pairs))
-        if song := _read_pair(path, about, other, folder, grid, left_out):
-            songs.append(song)
+    for path, sources in pairs.items():
+        if versions := [version for source in sources if (version := _read(source, grid, left_out))]:
+            songs.append(Song(path.relative_to(folder).with_suffix("").as_posix(), tuple(versions)))
     if not songs:
         raise FolderError(f"folder {folder} has no song that can be read: {left_out[0]}")
     return songs, left_out
@@ -70,8 +74,8 @@ def _midi_files(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(found, key=lambda path: (path.parent.as_posix(), path.name))
 
 
-def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path, tuple]:
-    """Returns a song's file -> (what is known about it, its other version or None)."""
+def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path, list[_Source]]:
+    """Returns a song's file -> its versions, in the order of their buttons."""
     known = {path: _about(path, left_out) for path in paths}
     others = {}
     for path, about in known.items():
@@ -83,7 +87,15 @@ def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path
     for path, other in others.items():
         if path not in taken and other is not None:
             taken.add(other)
-    return {path: (known[path], others[path]) for path in paths if path not in taken}
+    return {path: _sources(path, known[path], others[path]) for path in paths if path not in taken}
+
+
+def _sources(path: pathlib.Path, about: About | None, other: pathlib.Path | None) -> list[_Source]:
+    """Returns the versions of a song, the other one first."""
+    made = _Source(about.made if about else MADE, path, _facts(about))
+    if other is None:
+        return [made]
+    return [_Source(about.other if about and about.other else ORIGINAL.lstrip("-"), other, {}), made]
 
 
 def _about(path: pathlib.Path, left_out: list[str]) -> About | None:
@@ -98,30 +110,15 @@ def _about(path: pathlib.Path, left_out: list[str]) -> About | None:
         return None
 
 
-def _read_pair(
-    path: pathlib.Path,
-    about: About | None,
-    other: pathlib.Path | None,
-    folder: pathlib.Path,
-    grid: Grid,
-    left_out: list[str],
-) -> Song | None:
-    """Returns a song with the versions that can be read; None if there are none."""
-    label = about.made if about else MADE
-    other_label = about.other if about and about.other else ORIGINAL.lstrip("-")
-    files = [(other_label, other, {})] if other else []
-    files.append((label, path, _facts(about)))
-    versions = []
-    for each, file, facts in files:
-        try:
-            content = read_bytes(file, MAX_FILE_BYTES)
-            song = read_song(content, grid)
-        except SongError as error:
-            left_out.append(clean(f"{file}: {error}"))
-            continue
-        versions.append(Version(each, song.pianoroll, song.tempo, file.name, content, facts))
-    name = path.relative_to(folder).with_suffix("").as_posix()
-    return Song(name, tuple(versions)) if versions else None
+def _read(source: _Source, grid: Grid, left_out: list[str]) -> Version | None:
+    """Returns a version; None if its file cannot be read."""
+    try:
+        content = read_bytes(source.path, MAX_FILE_BYTES)
+        song = read_song(content, grid)
+    except SongError as error:
+        left_out.append(clean(f"{source.path}: {error}"))
+        return None
+    return Version(source.label, song.pianoroll, song.tempo, source.path.name, content, source.facts)
 
 
 def _facts(about: About | None) -> dict[str, float | str]:

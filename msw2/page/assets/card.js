@@ -45,7 +45,7 @@ class Card {
 
   trackList() {
     this.trackButtons = [];
-    const rows = this.tracks.map(({ name }, track) => {
+    this.rows = this.tracks.map(({ name }, track) => {
       const { height, low } = this.lanes[track];
       const silent = low === null;
       const button = (letter, verb, act) => make("button", {
@@ -58,7 +58,7 @@ class Card {
       row.style.height = `${height}px`;
       return row;
     });
-    return make("ul", { className: "tracks", "aria-label": "Tracks" }, ...rows);
+    return make("ul", { className: "tracks", "aria-label": "Tracks" }, ...this.rows);
   }
 
   placeSlider() {
@@ -140,11 +140,11 @@ class Card {
     this.trackButtons.forEach(([mute, solo], track) => {
       mute.setAttribute("aria-pressed", song.muted[track]);
       solo.setAttribute("aria-pressed", song.soloed[track]);
-      mute.closest("li")?.classList.toggle("off", !song.audible(track));
+      this.rows[track].classList.toggle("off", !song.audible(track));
     });
     this.volume.value = Math.round(100 * player.loudness);
     this.volume.setAttribute("aria-valuetext", `${this.volume.value} percent`);
-    this.roll.show(song.version);
+    this.roll.show();
     this.point();
   }
 

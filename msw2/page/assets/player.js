@@ -14,7 +14,7 @@ class Song {
     this.steps = Math.max(...data.versions.map((version) => version.steps));
     this.bar = kit.bar;
     this.beat = kit.beat;
-    this.version = 0;
+    this.version = this.versions.length - 1; // what was made, not what it was made from
     this.step = 0; // where it stands while it does not play
     this.muted = kit.tracks.map(() => false);
     this.soloed = kit.tracks.map(() => false);

@@ -77,15 +77,16 @@ function linesOf(song, lanes, height) {
 class Roll {
   constructor(song, tracks, lanes, seek) {
     this.song = song;
+    this.step = 0;
+    this.width = 0;
     const height = lanes.at(-1).top + lanes.at(-1).height;
     this.layers = song.versions.map((version) => draw("g", { class: "version" }, ...notesOf(version, lanes, tracks)));
     const drawing = draw("svg", {
       viewBox: `0 0 ${song.steps} ${height}`, height, preserveAspectRatio: "none", "aria-hidden": "true",
     }, draw("g", {}, ...linesOf(song, lanes, height)), ...this.layers);
     const bars = song.steps / song.bar;
-    const every = 2 ** Math.max(0, Math.ceil(Math.log2(bars / 64))); // of a long song, number only some bars
     this.numbers = make("div", { className: "numbers", "aria-hidden": "true" });
-    for (let bar = 0; bar < bars; bar += every) {
+    for (let bar = 0; bar < bars; bar += 1) {
       const number = make("span", {}, String(bar + 1));
       number.style.left = `${(100 * bar) / bars}%`;
       this.numbers.append(number);
@@ -95,13 +96,14 @@ class Roll {
     this.paper.style.minWidth = `${bars * BAR_WIDTH}px`;
     this.view = make("div", { className: "view" }, this.paper);
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    new ResizeObserver(() => this.measure()).observe(this.paper);
+    new ResizeObserver(() => this.measure()).observe(this.view);
     this.listen(seek);
   }
 
   measure() {
     this.width = this.paper.clientWidth;
-    this.point(this.step ?? 0);
+    this.point(this.step);
+    this.reveal();
   }
 
   // A click seeks; a mouse or pen may drag. A finger scrolls.
@@ -121,9 +123,13 @@ class Roll {
     for (const kind of ["pointerup", "pointercancel"]) this.paper.addEventListener(kind, () => (dragging = false));
   }
 
-  show(version) {
-    // The version that is heard lies on top; the other one shows through as a shadow.
-    this.layers.forEach((layer, index) => layer.classList.toggle("shadow", index !== version));
+  // The version that is heard lies on top, and the other one shows through as a shadow. Tracks that are off are pale.
+  show() {
+    const { version } = this.song;
+    this.layers.forEach((layer, index) => {
+      layer.classList.toggle("shadow", index !== version);
+      [...layer.children].forEach((path, track) => path.classList.toggle("off", !this.song.audible(track)));
+    });
     this.layers[version].parentNode.append(this.layers[version]);
   }
 
