@@ -1,19 +1,21 @@
 """`make page` as the user meets it."""
 
+import numpy as np
 import pytest
 
 from msw2.cli import page
 from msw2.cli.launch import OptionError
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
-from tests.page.conftest import two_notes
 
 
 @pytest.fixture
 def samples(tmp_path):
     """A run's samples: one song, and a file that is none."""
     folder = tmp_path / "demo" / "samples"
-    write_song(folder / "generated" / "song-000.mid", two_notes(), Grid(), 100)
+    cells = np.zeros((96, 84, 5), bool)
+    cells[5:30, 40, 3] = True
+    write_song(folder / "generated" / "song-000.mid", cells, Grid(), 100)
     (folder / "generated" / "bad.mid").write_bytes(b"RIFF")
     return folder
 

@@ -12,7 +12,7 @@ GRID = Grid()
 HOSTILE = "</script><script>alert(1)</script><!--\u2028&amp;'\""
 
 
-def two_notes(pitch=40, bars=2):
+def drawn(pitch=40, bars=2):
     """bool [step, pitch, track]: a piano note in the first bar, one of strings to the end."""
     cells = np.zeros((48 * bars, 84, len(TRACK_NAMES)), bool)
     cells[5:17, pitch, TRACK_NAMES.index("piano")] = True
@@ -21,8 +21,20 @@ def two_notes(pitch=40, bars=2):
 
 
 def version(label, pitch=40, *, file="a.mid", tempo=120.0, **others):
-    cells = two_notes(pitch)
+    cells = drawn(pitch)
     return Version(label, cells, tempo, file, midi_bytes(cells, GRID, tempo), **others)
+
+
+@pytest.fixture
+def two_notes():
+    """Returns `drawn`."""
+    return drawn
+
+
+@pytest.fixture
+def hostile():
+    """A text that is code where it is not escaped."""
+    return HOSTILE
 
 
 @pytest.fixture

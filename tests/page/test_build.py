@@ -13,7 +13,6 @@ from msw2.music.tracks import TRACKS
 from msw2.page.build import build_page, inline_json
 from msw2.page.songs import song_data
 from msw2.sound.soundfont import SoundError
-from tests.page.conftest import HOSTILE
 
 
 class Page(html.parser.HTMLParser):
@@ -41,19 +40,19 @@ class Page(html.parser.HTMLParser):
 
 
 @pytest.fixture
-def text(songs, tmp_path):
-    build_page(tmp_path / "index.html", songs, title=f"my songs {HOSTILE}")
+def text(songs, hostile, tmp_path):
+    build_page(tmp_path / "index.html", songs, title=f"my songs {hostile}")
     return (tmp_path / "index.html").read_bytes().decode("utf-8")
 
 
-def test_texts_that_look_like_code_stay_texts(text, songs):
+def test_texts_that_look_like_code_stay_texts(text, songs, hostile):
     page = Page(text)
     assert [tag for tag, _ in page.elements].count("script") == 2
-    assert page.texts["title", None] == f"my songs {HOSTILE}"
+    assert page.texts["title", None] == f"my songs {hostile}"
     assert "alert(1)" not in page.texts["script", None]
     data = json.loads(page.texts["script", "data"])
     assert data["songs"] == [song_data(song, Grid()) for song in songs]
-    assert data["songs"][1]["versions"][0]["facts"] == [[HOSTILE, HOSTILE]]
+    assert data["songs"][1]["versions"][0]["facts"] == [[hostile, hostile]]
     assert "<" not in page.texts["script", "data"]
 
 
@@ -90,8 +89,8 @@ def test_tracks_have_their_colours(text):
         assert f"--track-{index}:{track.colour_on_dark};" in dark
 
 
-def test_the_same_songs_give_the_same_bytes(text, songs, tmp_path):
-    build_page(tmp_path / "again.html", songs, title=f"my songs {HOSTILE}")
+def test_the_same_songs_give_the_same_bytes(text, songs, hostile, tmp_path):
+    build_page(tmp_path / "again.html", songs, title=f"my songs {hostile}")
     assert (tmp_path / "again.html").read_bytes() == text.encode("utf-8")
 
 

@@ -7,13 +7,18 @@ from msw2.music.grid import Grid
 from msw2.music.midi import read_song, write_song
 from msw2.page.about import About, write_about
 from msw2.page.folder import FolderError, listed, read_folder
-from tests.page.conftest import two_notes
 
 GRID = Grid()
 
 
-def write(folder, name, pitch=40, tempo=100.0):
-    write_song(folder / name, two_notes(pitch), GRID, tempo)
+@pytest.fixture
+def write(two_notes):
+    """Returns a function that writes a song of two notes, the lower one at a pitch."""
+
+    def write(folder, name, pitch=40, tempo=100.0):
+        write_song(folder / name, two_notes(pitch), GRID, tempo)
+
+    return write
 
 
 def outline(songs):
@@ -27,7 +32,7 @@ def outline(songs):
     ]
 
 
-def test_anybody_s_files_make_songs(tmp_path):
+def test_anybody_s_files_make_songs(write, tmp_path):
     write(tmp_path, "b.MIDI", 30)
     write(tmp_path, "a.mid", 31, tempo=90)
     write(tmp_path, "sub/folder/c.mid", 32)
@@ -48,7 +53,7 @@ def test_anybody_s_files_make_songs(tmp_path):
     np.testing.assert_array_equal(version.pianoroll, read_song(tmp_path / "a.mid", GRID).pianoroll)
 
 
-def test_originals_stand_before_what_was_made_of_them(tmp_path):
+def test_originals_stand_before_what_was_made_of_them(write, tmp_path):
     write(tmp_path, "a.mid", 31)
     write(tmp_path, "a-original.mid", 32)
     write(tmp_path, "b-original.mid", 33)  # without its counterpart, a song like any other
@@ -59,7 +64,7 @@ def test_originals_stand_before_what_was_made_of_them(tmp_path):
     ]
 
 
-def test_facts_name_the_versions(tmp_path):
+def test_facts_name_the_versions(write, tmp_path):
     write(tmp_path, "a.mid", 31)
     write(tmp_path, "theme.mid", 32)
     write(tmp_path, "g.mid", 33)
@@ -77,7 +82,7 @@ def test_facts_name_the_versions(tmp_path):
     assert left_out == []
 
 
-def test_an_other_version_of_two_songs_is_shown_with_both(tmp_path):
+def test_an_other_version_of_two_songs_is_shown_with_both(write, tmp_path):
     for name, pitch in (("a.mid", 31), ("b.mid", 32), ("theme.mid", 33)):
         write(tmp_path, name, pitch)
         write_about(tmp_path / name.replace(".mid", ".json"), About("varied", "given", "theme.mid"))
@@ -85,7 +90,7 @@ def test_an_other_version_of_two_songs_is_shown_with_both(tmp_path):
     assert [(name, len(versions)) for name, versions in outline(songs)] == [("a", 2), ("b", 2)]
 
 
-def test_two_files_that_name_each_other_are_one_song(tmp_path):
+def test_two_files_that_name_each_other_are_one_song(write, tmp_path):
     write(tmp_path, "a.mid", 31)
     write(tmp_path, "b.mid", 32)
     write_about(tmp_path / "a.json", About("one", "two", "b.mid"))
@@ -94,7 +99,7 @@ def test_two_files_that_name_each_other_are_one_song(tmp_path):
     assert outline(songs) == [("a", [("two", "b.mid", 32), ("one", "a.mid", 31)])]
 
 
-def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path):
+def test_files_that_cannot_be_read_are_named_and_left_out(write, tmp_path):
     write(tmp_path, "a.mid", 31)
     (tmp_path / "a-original.mid").write_bytes(b"MThd")
     (tmp_path / "a.json").write_text('{"made": 1}')
