@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -27,6 +28,9 @@ from msw2.page.songs import Song, Version
 
 REQUIRED = "MSW2_TEST_BROWSER"  # set by `make test-browser`: the folder for screenshots
 PATIENCE = 60  # seconds for what takes one where the machine is idle
+# WebDriver's names of keys that are no letters.
+KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
+SHIFT = "\ue008"
 GRID = Grid()
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked=1'>"
@@ -53,6 +57,7 @@ class Chromium:
     def __init__(self):
         from selenium import webdriver  # noqa: PLC0415 - only where it is installed
 
+        self.chains = webdriver.ActionChains
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
         for argument in self.ARGUMENTS:
@@ -73,13 +78,13 @@ class Chromium:
         )
 
     def press(self, key, *, shift=False):
-        held = {"windowsVirtualKeyCode": ord(key), "code": "Space" if key == " " else f"Digit{key}"}
-        if len(key) > 1 or not (key.isdigit() or key == " "):
-            held = {"code": key if len(key) > 1 else f"Key{key.upper()}"}
-        event = {"key": key, "modifiers": 8 * shift} | held
-        text = {"text": key} if len(key) == 1 else {}
-        self.driver.execute_cdp_cmd("Input.dispatchKeyEvent", event | text | {"type": "keyDown"})
-        self.driver.execute_cdp_cmd("Input.dispatchKeyEvent", event | {"type": "keyUp"})
+        actions = self.chains(self.driver)
+        if shift:
+            actions.key_down(SHIFT)
+        actions.send_keys(KEYS.get(key, key))
+        if shift:
+            actions.key_up(SHIFT)
+        actions.perform()
 
     def screenshot(self, path, width, height, *, scale=1, dark=False):
         self._size(width, height, scale, dark)
@@ -109,7 +114,7 @@ class Chromium:
 class Firefox:
     """Firefox, driven by WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/)."""
 
-    PREFERENCES = {
+    PREFERENCES: ClassVar = {
         "media.autoplay.default": 0,
         "media.autoplay.blocking_policy": 0,
         "media.cubeb.force_mock_context": True,  # without a sound card, the clock of Web Audio stands still
@@ -187,10 +192,9 @@ class Firefox:
         return json.loads(result["value"])
 
     def press(self, key, *, shift=False):
-        codes = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
-        value, held = codes.get(key, key), [{"type": "keyDown", "value": "\ue008"}] if shift else []
+        value, held = KEYS.get(key, key), [{"type": "keyDown", "value": SHIFT}] if shift else []
         pressed = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
-        freed = [{"type": "keyUp", "value": "\ue008"}] if shift else []
+        freed = [{"type": "keyUp", "value": SHIFT}] if shift else []
         keys = [{"type": "key", "id": "keys", "actions": [*held, *pressed, *freed]}]
         self._call("input.performActions", context=self.context, actions=keys)
 

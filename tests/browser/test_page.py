@@ -29,6 +29,42 @@ LEVEL = """(async () => {
   return Math.max(loudest, -300);
 })()"""
 
+# Whether what is heard now is nothing.
+SILENT = """(() => {
+  const wave = new Float32Array(4096);
+  msw2.analyser.getFloatTimeDomainData(wave);
+  return wave.every((value) => Math.abs(value) < 1e-5);
+})()"""
+
+# Clicks on the first pianoroll, a quarter of its width from its left edge.
+CLICK = """(() => {
+  const paper = document.querySelector('.paper');
+  const { left, top, width } = paper.getBoundingClientRect();
+  const place = { clientX: left + width / 4 + 1, clientY: top + 50, bubbles: true };
+  paper.dispatchEvent(new MouseEvent('click', place));
+})()"""
+
+# The least height of what can be pressed.
+SMALLEST = """Math.min(...[...document.querySelectorAll('button, a, input:not([type=checkbox])')]
+  .filter((element) => element.offsetParent)
+  .map((element) => element.getBoundingClientRect().height))"""
+
+# Frames after the last sound; for each sound, the frames from its place to its first loud one; the number of sounds.
+DECODED = """(async () => {
+  const { kit } = JSON.parse(document.getElementById('data').textContent);
+  const bytes = Uint8Array.from(atob(kit.ogg), (letter) => letter.charCodeAt(0));
+  const buffer = await new OfflineAudioContext(1, 1, kit.rate).decodeAudioData(bytes.buffer);
+  const frames = buffer.getChannelData(0);
+  const starts = kit.samples.map(([, , start, length]) => {
+    const peak = frames.subarray(start, start + length).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    let at = Math.max(start - 400, 0);
+    while (Math.abs(frames[at]) < peak / 50) at += 1;
+    return at - start;
+  });
+  const [, , start, length] = kit.samples.at(-1);
+  return [buffer.length - start - length, starts, kit.samples.length];
+})()"""
+
 
 class Heard:
     """What a test asks a browser about the page."""
@@ -59,13 +95,24 @@ class Heard:
     def click(self, selector, index=0):
         self.run(f"document.querySelectorAll({json.dumps(selector)})[{index}].click()")
 
+    def slide(self, selector, value):
+        self.run(
+            f"""(() => {{
+              const slider = document.querySelector({json.dumps(selector)});
+              slider.value = {value};
+              slider.dispatchEvent(new Event('input'));
+            }})()"""
+        )
+
+    def all(self, selector, expression):
+        """Returns the value of an expression of `e` for each element."""
+        return self.run(f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => {expression})")
+
     def step(self, song=0):
         return self.run(f"msw2.songs[{song}].step")
 
     def pressed(self, selector):
-        return self.run(
-            f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.getAttribute('aria-pressed'))"
-        )
+        return self.all(selector, "e.getAttribute('aria-pressed')")
 
     def play(self, song=0):
         self.click(".play", song)
@@ -118,7 +165,7 @@ def test_play_sounds_and_moves_and_pause_stops(heard):
     heard.until_level(LOW, lambda level: level < SILENCE, "after the pause")
     assert heard.step() == stood
     heard.play()
-    assert heard.step() > stood
+    heard.until(f"msw2.songs[0].step > {stood}")
 
 
 def test_mute_all_is_silence(heard):
@@ -126,11 +173,10 @@ def test_mute_all_is_silence(heard):
     for track in (0, 3, 4):  # the page has buttons for the tracks that have notes: drums, bass, strings
         heard.click(".pair button", 2 * (0, 3, 4).index(track))
     assert heard.pressed("article:first-child .pair button") == ["true", "false"] * 3
-    silent = "(() => { const a = new Float32Array(4096); msw2.analyser.getFloatTimeDomainData(a); return a.every((x) => Math.abs(x) < 1e-5); })()"
-    heard.until(silent)
+    heard.until(SILENT)
     assert heard.run("msw2.playing") == "restored/band"
     heard.click(".pair button")
-    heard.until(f"!{silent}")
+    heard.until(f"!{SILENT}")
 
 
 def test_mute_takes_away_one_track_and_solo_all_others(heard):
@@ -212,9 +258,7 @@ def test_keys_do_everything(heard):
 
 def test_seeking_while_it_plays_goes_on_from_there(heard):
     heard.play()
-    heard.run(
-        "(() => { const s = document.querySelector('.place'); s.value = 480; s.dispatchEvent(new Event('input')); })()"
-    )
+    heard.slide(".place", 480)
     heard.until("msw2.songs[0].step > 484")
     assert heard.step() < 480 + 6 * BAR
     # The strings of this place began a second ago, and sound.
@@ -222,30 +266,21 @@ def test_seeking_while_it_plays_goes_on_from_there(heard):
 
 
 def test_a_click_on_the_pianoroll_seeks(heard):
-    heard.run(
-        """(() => {
-          const paper = document.querySelector('.paper');
-          const { left, top, width } = paper.getBoundingClientRect();
-          paper.dispatchEvent(new MouseEvent('click', { clientX: left + width / 4 + 1, clientY: top + 50, bubbles: true }));
-        })()"""
-    )
+    heard.run(CLICK)
     assert heard.step() == 4 * BAR
     shift = heard.run("new DOMMatrix(getComputedStyle(document.querySelector('.cursor')).transform).e")
     assert shift == pytest.approx(heard.run("document.querySelector('.paper').clientWidth") / 4, abs=1)
 
 
 def test_controls_have_names_and_values(heard):
-    names = heard.run(
-        "[...document.querySelectorAll('button')].map((e) => e.getAttribute('aria-label') || e.textContent)"
-    )
+    names = heard.all("button", "e.getAttribute('aria-label') || e.textContent")
     assert names[:9] == [
         *("Play band", "original", "restored", "Mute drums", "Solo drums"),
         *("Mute bass", "Solo bass", "Mute strings", "Solo strings"),
     ]
     assert all(names)
-    sliders = heard.run(
-        "[...document.querySelectorAll('input[type=range]')].map((e) => [e.getAttribute('aria-label'), e.getAttribute('aria-valuetext')])"
-    )
+    names_of_sliders = "[e.getAttribute('aria-label'), e.getAttribute('aria-valuetext')]"
+    sliders = heard.all("input[type=range]", names_of_sliders)
     assert sliders[:2] == [["Position in band", "0:00 of 0:32, bar 1 of 16"], ["Volume", "80 percent"]]
     heard.press("ArrowRight")
     assert (
@@ -258,16 +293,12 @@ def test_controls_have_names_and_values(heard):
 def test_volume_makes_it_softer(heard):
     heard.play()
     low = heard.level(LOW)
-    heard.run(
-        "(() => { const s = document.querySelector('.volume input'); s.value = 20; s.dispatchEvent(new Event('input')); })()"
-    )
+    heard.slide(".volume input", 20)
     heard.until_level(LOW, lambda level: low - 32 < level < low - 16, "a quarter of the volume: 24 dB less")
 
 
 def test_midi_files_are_there_to_download(heard):
-    links = heard.run(
-        "[...document.querySelectorAll('.files a')].map((e) => [e.textContent, e.download, e.href])"
-    )
+    links = heard.all(".files a", "[e.textContent, e.download, e.href]")
     assert [link[:2] for link in links[:3]] == [
         ["MIDI, original", "a.mid"],
         ["MIDI, restored", "a.mid"],
@@ -281,24 +312,9 @@ def test_midi_files_are_there_to_download(heard):
 
 
 def test_the_browser_hears_sounds_where_they_were_recorded(heard):
-    frames, starts, longest = heard.run(
-        """(async () => {
-          const { kit } = JSON.parse(document.getElementById('data').textContent);
-          const bytes = Uint8Array.from(atob(kit.ogg), (letter) => letter.charCodeAt(0));
-          const buffer = await new OfflineAudioContext(1, 1, kit.rate).decodeAudioData(bytes.buffer);
-          const data = buffer.getChannelData(0);
-          const loud = kit.samples.map(([, , start, length]) => {
-            const peak = data.subarray(start, start + length).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-            let at = start - 400;
-            while (at < start + length && !(Math.abs(data[Math.max(at, 0)]) > peak / 50)) at += 1;
-            return at - start;
-          });
-          const [, , start, length] = kit.samples.at(-1);
-          return [buffer.length - start - length, loud, kit.samples.length];
-        })()"""
-    )
-    assert longest == len(starts) == 4  # a hi-hat, a piano's note, a bass's, one of strings
-    assert frames == 480  # the silence after the last one
+    after, starts, sounds = heard.run(DECODED)
+    assert sounds == len(starts) == 4  # a hi-hat, a piano's note, a bass's, one of strings
+    assert after == 480  # the silence after the last one
     assert all(-5 <= start < 500 for start in starts)
 
 
@@ -312,20 +328,23 @@ def test_sound_that_cannot_be_decoded_is_a_sentence(browser, page, tmp_path):
     assert heard.run("document.getElementById('problem').getAttribute('role')") == "alert"
 
 
-@pytest.mark.parametrize(
-    ("name", "width", "height", "scale", "dark"),
-    [("desktop", 1280, 900, 1, False), ("dark", 1280, 900, 1, True), ("phone", 360, 780, 2, False)],
-)
-def test_it_fits_the_screen(heard, shots, name, width, height, scale, dark):
+SCREENS = {
+    "desktop": {"width": 1280, "height": 900, "scale": 1, "dark": False},
+    "dark": {"width": 1280, "height": 900, "scale": 1, "dark": True},
+    "phone": {"width": 360, "height": 780, "scale": 2, "dark": False},
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_it_fits_the_screen(heard, shots, screen):
+    asked = SCREENS[screen]
+    width, height, scale = asked["width"], asked["height"], asked["scale"]
     heard.press("ArrowRight")
-    path = shots / f"{type(heard.browser).__name__.lower()}-{name}.png"
-    heard.screenshot(path, width, height, scale=scale, dark=dark)
+    path = shots / f"{type(heard.browser).__name__.lower()}-{screen}.png"
+    heard.screenshot(path, **asked)
     assert struct.unpack(">II", path.read_bytes()[16:24]) == (width * scale, height * scale)
     assert heard.run("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
     ground = heard.run("getComputedStyle(document.body).backgroundColor")
-    assert ground == ("rgb(18, 20, 24)" if dark else "rgb(243, 244, 247)")
+    assert ground == ("rgb(18, 20, 24)" if asked["dark"] else "rgb(243, 244, 247)")
     # Everything to press is big enough for a finger: WCAG 2.2's 24 pixels.
-    smallest = heard.run(
-        "Math.min(...[...document.querySelectorAll('button, input, a')].filter((e) => e.offsetParent && e.type !== 'checkbox').map((e) => e.getBoundingClientRect().height))"
-    )
-    assert smallest >= 24
+    assert heard.run(SMALLEST) >= 24
