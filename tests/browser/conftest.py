@@ -31,9 +31,28 @@ PATIENCE = 60  # seconds for what takes one where the machine is idle
 # WebDriver's names of keys that are no letters.
 KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
 SHIFT = "\ue008"
+SCHEME = "layout.css.prefers-color-scheme.content-override"  # Firefox's preference: 0 dark, 1 light
 GRID = Grid()
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked=1'>"
+
+
+def installed(programs):
+    """Returns the path of the first program that is installed, or None."""
+    return next(filter(None, map(shutil.which, programs)), None)
+
+
+def missing(browser):
+    """Returns a sentence that says what a browser's tests need and how to get it; empty if all is there."""
+    packages = [package for package, programs in browser.NEEDED.items() if not installed(programs)]
+    commands = [f"apt-get install {' '.join(packages)}"] if packages else []
+    if not importlib.util.find_spec("selenium"):
+        packages.append("selenium")
+        commands.append("pip install --editable '.[browser]'")
+    if not packages:
+        return ""
+    name = browser.__name__
+    return f"{name} is not tested, for {' and '.join(packages)} are missing: {'; '.join(commands)}"
 
 
 class Chromium:
@@ -45,21 +64,17 @@ class Chromium:
         *("--disable-component-update", "--disable-sync", "--disable-default-apps"),
     )
 
-    @staticmethod
-    def missing():
-        needed = {
-            "chromium": shutil.which("chromium"),
-            "chromium-driver": shutil.which("chromedriver"),
-            "the package selenium": importlib.util.find_spec("selenium"),
-        }
-        return [name for name, found in needed.items() if not found]
+    NEEDED: ClassVar = {  # Debian's package -> what it brings
+        "chromium": ("chromium", "chromium-browser", "google-chrome"),
+        "chromium-driver": ("chromedriver",),
+    }
 
     def __init__(self):
         from selenium import webdriver  # noqa: PLC0415 - only where it is installed
 
         self.chains = webdriver.ActionChains
         options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
+        options.binary_location = installed(self.NEEDED["chromium"])
         for argument in self.ARGUMENTS:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -121,16 +136,11 @@ class Firefox:
         "app.update.enabled": False,
         "datareporting.policy.dataSubmissionEnabled": False,
         "browser.shell.checkDefaultBrowser": False,
-        "layout.css.prefers-color-scheme.content-override": 1,
     }
 
-    @staticmethod
-    def missing():
-        needed = {
-            "firefox-esr": shutil.which("firefox"),
-            "the package selenium": importlib.util.find_spec("websocket"),  # which selenium brings
-        }
-        return [name for name, found in needed.items() if not found]
+    REMOTE = ("--remote-debugging-port=0", "--remote-allow-system-access")  # the latter to change preferences
+
+    NEEDED: ClassVar = {"firefox-esr": ("firefox", "firefox-esr")}
 
     def __init__(self):
         import websocket  # noqa: PLC0415 - only where it is installed
@@ -141,10 +151,10 @@ class Firefox:
         self.log = open(pathlib.Path(self.profile.name) / "log", "w+")  # noqa: SIM115 - closed in close()
         self.process = subprocess.Popen(
             [
-                "firefox",
+                installed(self.NEEDED["firefox-esr"]),
                 "--headless",
                 "--no-remote",
-                "--remote-debugging-port=0",
+                *self.REMOTE,
                 "--profile",
                 self.profile.name,
             ],
@@ -177,6 +187,7 @@ class Firefox:
     def open(self, path):
         self._call("browsingContext.navigate", context=self.context, url="about:blank", wait="complete")
         self._size(1280, 800, 1)
+        self._scheme(dark=False)
         self.events.clear()
         self._call("browsingContext.navigate", context=self.context, url=path.as_uri(), wait="complete")
 
@@ -199,9 +210,8 @@ class Firefox:
         self._call("input.performActions", context=self.context, actions=keys)
 
     def screenshot(self, path, width, height, *, scale=1, dark=False):
-        if dark:
-            self._call("emulation.setForcedColorsModeThemeOverride", theme="dark", contexts=[self.context])
         self._size(width, height, scale)
+        self._scheme(dark)
         image = self._call("browsingContext.captureScreenshot", context=self.context)["data"]
         path.write_bytes(base64.b64decode(image))
 
@@ -227,6 +237,15 @@ class Firefox:
             "browsingContext.setViewport", context=self.context, viewport=viewport, devicePixelRatio=scale
         )
 
+    def _scheme(self, dark):
+        windows = self._call("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"]
+        self._call(
+            "script.evaluate",
+            expression=f"Services.prefs.setIntPref('{SCHEME}', {0 if dark else 1})",
+            target={"context": windows[0]["context"]},
+            awaitPromise=False,
+        )
+
 
 def wait_for(condition, what):
     """Returns the first true value of a function.
@@ -245,10 +264,7 @@ def wait_for(condition, what):
 @pytest.fixture(scope="module", params=[Chromium, Firefox], ids=["chromium", "firefox"])
 def browser(request):
     """A running browser, or a skip that says what is missing."""
-    if missing := request.param.missing():
-        packages = " ".join(name for name in missing if " " not in name)
-        hint = f": apt-get install {packages}" if packages else ": pip install 'msw2[browser]'"
-        sentence = f"{request.param.__name__} cannot be tested: {', '.join(missing)} not installed{hint}"
+    if sentence := missing(request.param):
         (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)(sentence)
     running = request.param()
     yield running
