@@ -56,6 +56,8 @@ def _encoded(sound: np.ndarray, rate: int, suffix: str, compression: float | Non
         raise SoundError(f"a sound of shape {list(sound.shape)} is not [frame, 1 or 2 channels]")
     if not np.isfinite(sound).all():
         raise SoundError("a sound has values that are no finite numbers")
+    if suffix == ".wav":
+        sound = np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16)  # libsndfile would round down
     kind, subtype = FORMATS[suffix]
     content = io.BytesIO()
     with soundfile.SoundFile(
