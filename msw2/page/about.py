@@ -27,7 +27,7 @@ class About:
         made: what was done: `restored`, `generated`, and so on. The page's label of this version.
         other: label of the version that it stands beside: `original`, `given`, and so on. Empty: there is none.
         other_file: name of that version's .mid, in the same folder. Empty: there is none.
-        seeds: of what was drawn, in order, each at least 0.
+        seeds: one for each phrase that was drawn, in order, each at least 0.
         preset: of the run that made it. Empty: not known.
         figures: name -> number or text, in the order to show them.
 

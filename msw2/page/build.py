@@ -15,13 +15,8 @@ from msw2.page.instruments import kit_data
 from msw2.page.songs import Song, clean, song_data, used_pitches
 from msw2.system.files import replacing
 
-SCRIPTS = (
-    "sampler.js",
-    "player.js",
-    "roll.js",
-    "card.js",
-    "main.js",
-)  # in this order: each uses those before it
+# In this order: each uses those before it.
+SCRIPTS = ("sampler.js", "song.js", "player.js", "roll.js", "card.js", "main.js")
 # Nothing is fetched, and no code runs but that of the page: a song's name cannot bring any.
 POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; media-src data: blob:; "
@@ -84,7 +79,7 @@ def inline_json(data: object) -> str:
 
 
 def digest(text: str) -> str:
-    """Returns the digest by which a Content Security Policy names an inline script or style."""
+    """Returns the name of an inline script or style in a Content Security Policy: its digest."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 

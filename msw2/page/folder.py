@@ -71,7 +71,7 @@ def _midi_files(folder: pathlib.Path) -> list[pathlib.Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     ]
-    return sorted(found, key=lambda path: (path.parent.as_posix(), path.name))
+    return sorted(found, key=lambda path: (path.parent.as_posix(), path.stem, path.suffix))
 
 
 def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path, list[_Source]]:
@@ -79,9 +79,11 @@ def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path
     known = {path: _about(path, left_out) for path in paths}
     others = {}
     for path, about in known.items():
-        beside = path.with_name(about.other_file) if about and about.other else None
         plain = path.with_name(f"{path.stem}{ORIGINAL}{path.suffix}")
-        others[path] = next((other for other in (beside, plain) if other in known and other != path), None)
+        other = path.with_name(about.other_file) if about and about.other else plain
+        others[path] = other if other in known and other != path else None
+        if other != plain and not others[path]:
+            left_out.append(clean(f"{other}: not there, though {about_path(path).name} names it"))
     # What is another song's other version is no song of its own. Of two that name each other, the first is the song.
     taken: set[pathlib.Path] = set()
     for path, other in others.items():

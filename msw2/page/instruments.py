@@ -18,8 +18,8 @@ from msw2.sound.synth import RATE
 # Drums of General MIDI that end one another: hi-hats, whistles, guiros, cuicas, triangles.
 CHOKES = ((42, 44, 46), (71, 72), (73, 74), (78, 79), (80, 81))
 GAIN = 4.5  # of all tracks: 20 real songs, with the mix's gains, then have its loudness in the median
-RELEASE = 0.1  # seconds in which a note that is let go falls to 1 / e
-# Where the mix shortens releases, it says in how many seconds a note falls by 100 dB: a factor of e to this power.
+RELEASE = 0.1  # seconds; then a note that was let go has fallen to 1 / e, as TimGM6mb's do
+# The mix says when a note has fallen by 100 dB instead. That is this many times as late.
 FALL = math.log(10**5)
 COMPRESSION = 0.8  # of Vorbis, 0..1
 
@@ -65,6 +65,6 @@ def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.Pa
 
 
 def _ogg(sound: np.ndarray) -> str:
-    """Returns a mono sound as Ogg Vorbis in base64; empty where there is none."""
+    """Returns a mono sound as Ogg Vorbis in base64; no text for no sound."""
     content = ogg_bytes(sound[:, None], rate=RATE, compression=COMPRESSION) if len(sound) else b""
     return base64.b64encode(content).decode("ascii")

@@ -16,21 +16,22 @@ from msw2.sound.synth import RATE, synthesise
 
 VELOCITY = 100  # of the sounds; softer and louder notes are scaled, as the renderer scales them
 SPACING = 4  # semitones
-SUSTAINED = frozenset({"strings"})  # these hold a note as long as it lasts; the others decay
+SUSTAINED = frozenset({"strings"})  # these hold a note as long as it lasts, and the others decay
 TICKS_PER_SECOND = 480
 
 # Seconds.
-HELD, DRUM_HELD, GAP = 3.5, 0.1, 2.0
+HELD, DRUM_HELD, GAP = 4.0, 0.1, 2.0
 LONGEST, FADE = 2.2, 0.3  # of a sound without a loop, and of its end
 LOOP_START, SHORTEST_LOOP, LONGEST_LOOP, CROSSFADE = 0.8, 0.5, 1.0, 0.25
-FASTEST_DECAY = 0.4  # to 1 / e: a loop would have too little of faster ones
+FASTEST_DECAY, SLOWEST_DECAY = 0.4, 20.0  # to 1 / e; faster sounds have no loop, slower ones do not fall
 AFTER_LOOP = 0.02  # goes on behind the loop, so that the codec sees no edge at its end
 
 QUIET = 10 ** (-42 / 20)  # of the peak: a decaying sound ends where it stays below
-STARTED = 10 ** (-60 / 20)  # of the peak: a sound starts where it first exceeds
+STARTED = 10 ** (-60 / 20)  # of the peak: a sound starts just before the first frame above
+LATEST_START = 1.0  # seconds
 BEFORE_START = 16  # frames
 PEAK = 0.9  # of a track's loudest sound: the codec has a floor
-BLOCK = 480  # frames, in which levels are measured
+BLOCK = 480  # frames that a level is measured over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +40,12 @@ class Sample:
 
     Attributes:
         track: index of the track.
-        pitch: MIDI number at which it was recorded.
+        pitch: its MIDI number.
         start: first frame in the recording of all sounds.
         frames: its length.
         loop_start: frame, counted from `start`, to go on from when `loop_end` is reached.
         loop_end: frame after the loop; 0 where the sound has no loop.
-        decay: seconds in which the loop is to fall to 1 / e each time; 0 where it is to go on.
+        decay: seconds after which the loop has fallen to 1 / e, and so on; 0 where it does not fall.
     """
 
     track: int
@@ -115,9 +116,9 @@ def _track_sounds(track: int, pitches: Sequence[int], soundfont: str | os.PathLi
     for index, pitch in enumerate(pitches):
         note = sound[round(index * each * RATE) : round((index + 1) * each * RATE)]
         note = note[_start(note) :]
-        held = note[: round((HELD - 0.1) * RATE)]  # the renderer starts up to a tenth late
+        held = note[: round((HELD - LATEST_START) * RATE)]
         decay = 0.0 if TRACK_NAMES[track] in SUSTAINED else decay_time(held)
-        if track == DRUMS or 0 < decay < FASTEST_DECAY:
+        if track == DRUMS or 0 < decay < FASTEST_DECAY or _is_over(held):
             found.append((pitch, _decayed(note), (0, 0, 0.0)))
         else:
             looped, loop = looped_sound(held, decay)
@@ -146,9 +147,14 @@ def _played(track: int, pitches: Sequence[int], held: float, each: float) -> byt
 
 
 def _start(note: np.ndarray) -> int:
-    """Returns the frame at which a note becomes audible; the renderer starts it some milliseconds late."""
+    """Returns the frame where a note becomes audible. The renderer starts it some milliseconds late."""
     loud = np.flatnonzero(np.abs(note) > STARTED * np.abs(note).max(initial=0.0))
-    return max(0, int(loud[0]) - BEFORE_START) if len(loud) else 0
+    return min(max(0, int(loud[0]) - BEFORE_START), round(LATEST_START * RATE)) if len(loud) else 0
+
+
+def _is_over(note: np.ndarray) -> bool:
+    """Returns whether a held note is not heard any more where its loop would start."""
+    return np.abs(note[round(LOOP_START * RATE) :]).max() <= QUIET * np.abs(note).max()
 
 
 def _decayed(note: np.ndarray) -> np.ndarray:
@@ -164,10 +170,10 @@ def _decayed(note: np.ndarray) -> np.ndarray:
 
 
 def decay_time(note: np.ndarray) -> float:
-    """Returns the seconds in which a held note falls to 1 / e, from where its loop may start; 0 if it does not fall.
+    """Returns how long a held note takes to fall to 1 / e, in seconds; 0 if it does not fall.
 
     Args:
-        note: float32 [frame], held all the time.
+        note: float32 [frame], held all the time. What counts is the part from just before its loop.
     """
     blocks = note[round((LOOP_START - CROSSFADE) * RATE) :]
     power = np.square(blocks[: len(blocks) // BLOCK * BLOCK].reshape(-1, BLOCK)).mean(axis=1)
@@ -177,7 +183,7 @@ def decay_time(note: np.ndarray) -> float:
         return 0.0
     seconds = np.arange(len(heard)) * BLOCK / RATE
     slope = np.polyfit(seconds, np.log(power[: len(heard)]) / 2, 1)[0]
-    return round(float(-1 / slope), 4) if slope < -1 / HELD else 0.0
+    return round(float(-1 / slope), 4) if slope < -1 / SLOWEST_DECAY else 0.0
 
 
 def looped_sound(note: np.ndarray, decay: float = 0.0) -> tuple[np.ndarray, tuple[int, int]]:
@@ -188,7 +194,7 @@ def looped_sound(note: np.ndarray, decay: float = 0.0) -> tuple[np.ndarray, tupl
 
     Args:
         note: float32 [frame], held all the time, at least `LOOP_START + LONGEST_LOOP + AFTER_LOOP` seconds.
-        decay: seconds in which it falls to 1 / e; 0: it does not.
+        decay: seconds after which it has fallen to 1 / e; 0: it does not fall.
 
     Returns:
         The sound, float32 [frame], and (first frame of the loop, frame after its last).

@@ -104,7 +104,7 @@ def clean(text: str) -> str:
 
 
 def shown(value: float | str) -> str:
-    """Returns a figure as it is shown: text as it is, and numbers with about four digits that matter."""
+    """Returns a figure for people: a text unchanged, a number with about four digits that matter."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html.parser
+import importlib.resources
 import json
 import re
 
@@ -10,7 +11,7 @@ import pytest
 
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACKS
-from msw2.page.build import build_page, inline_json
+from msw2.page.build import SCRIPTS, asset, build_page, inline_json
 from msw2.page.songs import song_data
 from msw2.sound.soundfont import SoundError
 
@@ -74,6 +75,13 @@ def test_the_policy_allows_the_page_s_own_code_and_no_other(text):
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         assert rules[f"{kind}-src"] == f"'sha256-{digest}'"
     assert not any(re.match("on|style$", name) for _, attributes in page.elements for name in attributes)
+
+
+def test_every_script_is_on_the_page(text):
+    scripts = [file.name for file in (importlib.resources.files("msw2.page") / "assets").iterdir()]
+    scripts = [name for name in scripts if name.endswith(".js") and not name.startswith("listening")]
+    assert sorted(SCRIPTS) == sorted(scripts)
+    assert all(asset(name) in text for name in SCRIPTS)
 
 
 def test_the_charset_comes_first(text):

@@ -82,12 +82,23 @@ def test_facts_name_the_versions(write, tmp_path):
     assert left_out == []
 
 
+def test_a_version_that_is_not_there_is_named(write, tmp_path):
+    write(tmp_path, "a.mid", 31)
+    write(tmp_path, "a-original.mid", 32)
+    write_about(tmp_path / "a.json", About("varied", "given", "theme.mid"))
+    songs, left_out = read_folder(tmp_path, GRID)
+    assert [name for name, _ in outline(songs)] == ["a", "a-original"]
+    assert left_out == [f"{tmp_path / 'theme.mid'}: not there, though a.json names it"]
+
+
 def test_an_other_version_of_two_songs_is_shown_with_both(write, tmp_path):
     for name, pitch in (("a.mid", 31), ("b.mid", 32), ("theme.mid", 33)):
         write(tmp_path, name, pitch)
         write_about(tmp_path / name.replace(".mid", ".json"), About("varied", "given", "theme.mid"))
-    songs, _ = read_folder(tmp_path, GRID)  # and a song that names itself has no other version
+    songs, left_out = read_folder(tmp_path, GRID)
     assert [(name, len(versions)) for name, versions in outline(songs)] == [("a", 2), ("b", 2)]
+    # A song that names itself has no other version.
+    assert left_out == [f"{tmp_path / 'theme.mid'}: not there, though theme.json names it"]
 
 
 def test_two_files_that_name_each_other_are_one_song(write, tmp_path):

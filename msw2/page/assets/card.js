@@ -109,15 +109,21 @@ class Card {
   }
 
   mute(track) {
-    const on = !this.song.muted[track];
-    this.player.mute(this.song, track, on);
-    this.tell(`${this.tracks[track].name} ${on ? "muted" : "not muted"}`);
+    this.turn(track, this.song.muted, "mute", "muted");
   }
 
   solo(track) {
-    const on = !this.song.soloed[track];
-    this.player.solo(this.song, track, on);
-    this.tell(`${this.tracks[track].name} ${on ? "solo" : "not solo"}`);
+    this.turn(track, this.song.soloed, "solo", "solo");
+  }
+
+  turn(track, states, act, word) {
+    const { name } = this.tracks[track];
+    if (this.lanes[track].low === null) {
+      this.tell(`${name} is silent`);
+      return;
+    }
+    this.player[act](this.song, track, !states[track]);
+    this.tell(`${name} ${states[track] ? word : `not ${word}`}`);
   }
 
   // Goes to the next bar line, or to the last one: that of this bar, once it has played for a little.
@@ -154,6 +160,8 @@ class Card {
     const { song } = this;
     const step = this.player.step(song);
     this.roll.point(step);
+    this.place.value = step;
+    this.place.style.setProperty("--done", `${(100 * step) / song.steps}%`);
     const bars = song.steps / song.bar;
     const bar = Math.min(Math.floor(step / song.bar) + 1, bars);
     const [now, whole] = [clock(step * song.pace), clock(song.steps * song.pace)];
@@ -161,8 +169,6 @@ class Card {
     if (text === this.shown) return;
     this.shown = text;
     this.clock.textContent = `${now} / ${whole} · bar ${bar} of ${bars} · ♩ = ${Math.round(song.heard.tempo)}`;
-    this.place.value = Math.round(step);
     this.place.setAttribute("aria-valuetext", text);
-    this.place.style.setProperty("--done", `${(100 * step) / song.steps}%`);
   }
 }

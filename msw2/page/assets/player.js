@@ -4,52 +4,12 @@ const EVERY = 25; // milliseconds between two looks
 const AHEAD = 0.2; // seconds to look ahead
 const AHEAD_HIDDEN = 3; // a hidden page is called once a second at most
 const LEAD = 0.06; // seconds from the click to the first sound
+const TAIL = 1; // seconds after the last bar in which notes die away
 const PATIENCE = 4000; // milliseconds to wait for a sound card
 const SWITCH = 0.01; // seconds in which what is stopped or muted falls to a third
 
 const NO_OGG = "This browser cannot decode Ogg Vorbis sound. Current versions of Firefox, Chrome, Edge and Safari can.";
 const NO_SOUND = "This browser gives no sound: no loudspeaker answers, or the page is not allowed to play.";
-
-// A song as it stands on the page: which version is heard, where, and which tracks.
-class Song {
-  constructor(data, kit) {
-    this.name = data.name;
-    this.versions = data.versions.map((version) => ({ ...version, notes: unpacked(version.notes, kit) }));
-    this.steps = Math.max(...data.versions.map((version) => version.steps));
-    this.bar = kit.bar;
-    this.beat = kit.beat;
-    this.version = this.versions.length - 1; // what was made, not what it was made from
-    this.step = 0; // where it stands while it does not play
-    this.muted = kit.tracks.map(() => false);
-    this.soloed = kit.tracks.map(() => false);
-  }
-
-  get heard() {
-    return this.versions[this.version];
-  }
-
-  // Seconds a step.
-  get pace() {
-    return 60 / (this.heard.tempo * this.beat);
-  }
-
-  audible(track) {
-    return this.soloed.some(Boolean) ? this.soloed[track] : !this.muted[track];
-  }
-}
-
-// Notes are stored a track, in four lists: steps since the note before, MIDI pitches, lengths in ticks, velocities.
-function unpacked(tracks, kit) {
-  const notes = tracks.flatMap(([gaps, pitches, lengths, velocities], track) => {
-    let start = 0;
-    return gaps.map((gap, index) => {
-      start += gap;
-      const end = start + lengths[index] / kit.ticks;
-      return { track, start, end, pitch: pitches[index], velocity: velocities[index] };
-    });
-  });
-  return notes.sort((one, other) => one.start - other.start);
-}
 
 // Tells by "change" that what it plays, or how, is not what it was. `problem` is a sentence, or null.
 class Player extends EventTarget {
@@ -215,7 +175,7 @@ class Player extends EventTarget {
       this.sound(notes[this.run.next]);
       this.run.next += 1;
     }
-    if (now >= this.at(this.song.steps)) {
+    if (now >= this.at(this.song.steps) + TAIL) {
       const { song } = this;
       this.pause();
       this.seek(song, 0);
