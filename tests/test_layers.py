@@ -32,7 +32,7 @@ def imports(source, module):
 
 def faults(source, module):
     """Returns what is wrong with a module's imports, one sentence each."""
-    layer = module.parts[0].removesuffix(".py")
+    layer = {"__main__": "cli"}.get(module.stem, module.parts[0].removesuffix(".py"))
     if layer == "__init__":
         # Whoever wants the metrics alone does not wait for TensorFlow.
         others = [
@@ -102,6 +102,7 @@ def test_every_layer_is_looked_at():
             "from msw2 import kernels, system",
             ["kernels imports msw2.system, and is to be of use alone"],
         ),
+        ("__main__.py", "from msw2.cli.main import main", []),
         ("utils.py", "import os", [f"utils is not one of the layers {', '.join(LAYERS)}"]),
     ],
 )

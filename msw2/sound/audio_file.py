@@ -63,7 +63,7 @@ def _encoded(sound: np.ndarray, rate: int, suffix: str, compression: float | Non
     with soundfile.SoundFile(
         content, "w", rate, sound.shape[1], subtype, format=kind, compression_level=compression
     ) as file:
-        # A second at a time: libsndfile gives Vorbis the whole of what it gets, which lies on the stack.
+        # A second at a time: a Vorbis block of many minutes in one call ends the process.
         for start in range(0, len(sound), rate):
             file.write(sound[start : start + rate])
     return content.getvalue()

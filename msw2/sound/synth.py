@@ -10,7 +10,7 @@ from msw2.music.midi import DEFAULT_BEAT_MICROSECONDS
 from msw2.sound.soundfont import SoundError, default_soundfont, read_soundfont, with_short_releases
 
 RATE = 48_000  # frames a second: what midirenderer renders
-TAIL = 2.0  # seconds after the last event, in which notes and their echo die away
+TAIL = 2.0  # seconds after the last event: notes and their echo die away
 MAX_SECONDS = 600.0  # of one sound, which is then 230 MB; a song has five
 # The renderer clips. This volume of each channel (MIDI's default is 100) halves the amplitude. Then even all drums
 # at once stay below full scale.
@@ -34,7 +34,7 @@ def synthesise(
     Args:
         midi: a Standard MIDI file's content.
         soundfont: a SoundFont 2 file with General MIDI's programs; None: TimGM6mb, which pretty_midi brings.
-        longest_release: seconds in which a note that is let go falls by 100 dB, at most; None: as the soundfont says.
+        longest_release: the most seconds that a note takes to fall by 100 dB once it is let go; None: the soundfont's.
 
     Returns:
         float32 [frame, 2 (left, right)], -1..1, `RATE` frames a second.
