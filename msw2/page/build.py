@@ -44,6 +44,7 @@ def build_page(
         soundfont: a SoundFont 2 file with General MIDI's programs; None: as `sound.synth.synthesise`.
 
     Raises:
+        SongError: if the file of a version is not MIDI.
         SoundError: if the soundfont cannot be read or played.
         ValueError: if there are no songs.
     """

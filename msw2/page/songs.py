@@ -8,6 +8,7 @@ import numpy as np
 
 from msw2.music import performance
 from msw2.music.grid import Grid
+from msw2.music.midi import read_velocities
 from msw2.music.tracks import TRACKS
 
 TICKS = 10  # a step: notes end up to 0.4 steps early
@@ -22,7 +23,7 @@ class Version:
         pianoroll: bool [step, pitch, track], whole bars, at least one.
         tempo: beats a minute.
         file: name of the MIDI file to download.
-        midi: content of that file.
+        midi: content of that file, in which notes have their loudness.
         facts: name -> number or text, in the order to show them.
     """
 
@@ -64,36 +65,46 @@ def used_pitches(songs: list[Song], grid: Grid) -> list[set[int]]:
 
 
 def song_data(song: Song, grid: Grid) -> dict:
-    """Returns a song as `player.js` reads it, of JSON's types."""
+    """Returns a song as `player.js` reads it, of JSON's types.
+
+    Raises:
+        SongError: if a version's file is not MIDI.
+    """
     return {"name": clean(song.name), "versions": [_version_data(version, grid) for version in song.versions]}
 
 
 def _version_data(version: Version, grid: Grid) -> dict:
+    velocities = read_velocities(version.midi, grid, len(version.pianoroll))
     return {
         "label": clean(version.label),
         "tempo": version.tempo,
         "steps": len(version.pianoroll),
-        "notes": [_track_notes(version.pianoroll, track, grid) for track in range(len(TRACKS))],
+        "notes": [
+            _track_notes(version.pianoroll[..., track], velocities[..., track], TRACKS[track].is_drum, grid)
+            for track in range(len(TRACKS))
+        ],
         "file": clean(version.file),
         "midi": base64.b64encode(version.midi).decode("ascii"),
         "facts": [[clean(name), shown(value)] for name, value in version.facts.items()],
     }
 
 
-def _track_notes(pianoroll: np.ndarray, track: int, grid: Grid) -> list[list[int]]:
+def _track_notes(cells: np.ndarray, velocities: np.ndarray, is_drum: bool, grid: Grid) -> list[list[int]]:
     """Returns a track's notes in order of time: steps since the note before, MIDI pitches, lengths, velocities.
 
-    Lengths are in `TICKS` a step.
+    Lengths are in `TICKS` a step. A note is as loud as in the file, or as msw2 plays it where none begins there.
     """
-    played = performance.play(pianoroll[..., track], TRACKS[track].is_drum, grid)
+    played = performance.play(cells, is_drum, grid)
     order = np.lexsort((played.pitches, played.starts))
     starts = played.starts[order]
+    loud = velocities[played.starts, played.pitches].astype(np.int64)
+    loud = np.where(loud > 0, loud, played.velocities)
     lengths = np.rint((played.ends - played.starts) * TICKS).astype(np.int64)
     columns = (
         np.diff(starts, prepend=0),
         played.pitches[order] + grid.lowest_pitch,
         lengths[order],
-        played.velocities[order],
+        loud[order],
     )
     return [column.tolist() for column in columns]
 

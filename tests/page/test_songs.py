@@ -4,8 +4,10 @@ import base64
 
 import numpy as np
 import pytest
+import symusic
 
 from msw2.music.grid import Grid
+from msw2.music.midi import midi_bytes
 from msw2.music.tracks import TRACK_NAMES
 from msw2.page.songs import TICKS, Song, Version, clean, shown, song_data, used_pitches
 
@@ -28,7 +30,7 @@ def two_bars():
 
 def version(label="made", cells=None, **others):
     cells = two_bars() if cells is None else cells
-    return Version(label, cells, 97.5, "a.mid", b"MThd\x00", **others)
+    return Version(label, cells, 97.5, "a.mid", midi_bytes(cells, GRID, 97.5), **others)
 
 
 def test_every_note_is_written():
@@ -36,7 +38,7 @@ def test_every_note_is_written():
     assert data["name"] == "folder/a"
     (made,) = data["versions"]
     assert (made["label"], made["tempo"], made["steps"], made["file"]) == ("made", 97.5, 96, "a.mid")
-    assert base64.b64decode(made["midi"]) == b"MThd\x00"
+    assert base64.b64decode(made["midi"]) == midi_bytes(two_bars(), GRID, 97.5)
     # Steps since the note before, MIDI pitches, lengths in tenths of a step, velocities by the place in the bar.
     # A hit right before the next one, and the piano's C a step before its repetition, end 0.4 steps early.
     assert made["notes"] == [
@@ -47,6 +49,30 @@ def test_every_note_is_written():
         [[24], [107], [720], [102]],
     ]
     assert TICKS == 10
+
+
+def test_notes_are_as_loud_as_in_the_file():
+    score = symusic.Score.from_midi(midi_bytes(two_bars(), GRID, 97.5))
+    for track in score.tracks:
+        for note in track.notes:
+            note.velocity = note.pitch // 2
+    softer = Version("made", two_bars(), 97.5, "a.mid", score.dumps_midi())
+    (made,) = song_data(Song("a", (softer,)), GRID)["versions"]
+    assert [velocities for *_, velocities in made["notes"]] == [
+        [18, 18, 19, 18],
+        [30, 32, 32],
+        [],
+        [14],
+        [53],
+    ]
+
+
+def test_notes_that_the_file_begins_elsewhere_are_played_by_the_bar():
+    cells = np.zeros((48, 84, len(TRACK_NAMES)), bool)
+    cells[12:20, 40, PIANO] = True
+    other = Version("made", cells, 97.5, "a.mid", midi_bytes(np.roll(cells, 1, axis=0), GRID, 97.5))
+    (made,) = song_data(Song("a", (other,)), GRID)["versions"]
+    assert made["notes"][PIANO] == [[12], [64], [80], [98]]
 
 
 def test_pitches_in_use_are_those_of_all_songs_and_versions():
