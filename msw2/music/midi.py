@@ -77,6 +77,36 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
     return Song(pianoroll, tempo)
 
 
+def read_velocities(content: bytes, grid: Grid, steps: int) -> np.ndarray:
+    """Returns how loud the notes of a file begin. The pianoroll of `read_song` does not tell.
+
+    Args:
+        content: of a file that `read_song` reads.
+        grid: the grid to lay the notes on.
+        steps: length of its pianoroll.
+
+    Returns:
+        uint8 [step, pitch, track]: the velocity of the loudest note that begins in a cell, 1..127; 0 without one.
+
+    Raises:
+        SongError: if the content is not MIDI.
+    """
+    score = _parse(content)
+    # A track in one piece of memory, as `notes.silence` has it.
+    velocities = np.moveaxis(np.zeros((len(TRACKS), steps, grid.pitches), np.uint8), 0, -1)
+    for track in score.tracks:
+        family = family_of(track.program, track.is_drum)
+        if family is None:
+            continue
+        events = track.notes.numpy()
+        pitches = events["pitch"].astype(np.int64) - grid.lowest_pitch
+        starts = notes.nearest_step(events["time"].astype(np.int64), score.ticks_per_quarter, grid)
+        kept = (pitches >= 0) & (pitches < grid.pitches) & (starts >= 0) & (starts < steps)
+        cells = velocities[..., family]
+        np.maximum.at(cells, (starts[kept], pitches[kept]), events["velocity"][kept].astype(np.uint8))
+    return velocities
+
+
 def write_song(
     path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo: float, *, flat: bool = False
 ) -> None:

@@ -384,3 +384,24 @@ def test_notes_that_touch_overlap_or_lie_within_others_are_drawn_as_by_a_loop():
         expected[start // 40 : end // 40, pitch - 24] = True
     song = midi.read_song(_file(*((0, 0, [note]) for note in notes)), GRID)
     assert np.array_equal(song.pianoroll[..., PIANO], expected)
+
+
+def test_velocities_are_those_of_the_loudest_note_that_begins_in_a_cell():
+    def track(channel, program, *played):
+        events = [(0, mido.Message("program_change", channel=channel, program=program))]
+        for time, pitch, velocity in played:
+            events.append((time, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+            events.append((time + 400, mido.Message("note_off", channel=channel, note=pitch)))
+        return _track(events)
+
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track(0, 0, (40, 60, 33), (480, 108, 99)))  # the second one is above the grid
+    file.tracks.append(track(1, 3, (59, 60, 77)))  # piano, too, and nearest to the same step
+    file.tracks.append(track(2, 97, (0, 60, 55)))  # LPD drops this family
+    file.tracks.append(track(9, 0, (47 * 40, 36, 127), (48 * 40, 36, 126)))  # the second one is after the end
+    content = io.BytesIO()
+    file.save(file=content)
+    velocities = midi.read_velocities(content.getvalue(), GRID, 48)
+    assert (velocities.shape, velocities.dtype) == ((48, 84, 5), np.uint8)
+    found = {tuple(map(int, place)): int(velocities[tuple(place)]) for place in np.argwhere(velocities)}
+    assert found == {(1, 36, PIANO): 77, (47, 12, DRUMS): 127}
