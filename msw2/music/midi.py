@@ -6,13 +6,14 @@ Reading follows LPD: 4/4 from time zero, instruments merged into five families, 
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import symusic  # reads a folder of MIDI files 15 times as fast as pretty_midi, and keeps times in whole ticks
 
-from msw2.music import notes
+from msw2.music import notes, performance
 from msw2.music.grid import BEATS_PER_BAR, Grid
-from msw2.music.tracks import DRUMS, TRACKS, family_of
+from msw2.music.tracks import DRUMS, TRACK_NAMES, TRACKS, Track, family_of, track_index
 from msw2.system.files import replacing
 
 MAX_FILE_BYTES = 8 * 2**20  # songs of the Lakh dataset stay well below
@@ -21,7 +22,6 @@ MIN_TEMPO, MAX_TEMPO = 10.0, 1000.0  # beats per minute
 TICKS_PER_STEP = 40  # 480 ticks a beat at twelve steps a beat, what most sequencers use
 END_MARK = "end"  # the marker that keeps trailing silence, which readers trim
 DEFAULT_BEAT_MICROSECONDS = 500_000  # MIDI's own default: 120 beats a minute
-VELOCITY = 96
 
 
 class SongError(ValueError):
@@ -77,39 +77,59 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
     return Song(pianoroll, tempo)
 
 
-def write_song(path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo: float) -> None:
-    """Writes a pianoroll as a Standard MIDI file: five tracks with LPD's programs, drums on channel 10.
-
-    Consecutive sounding cells are one note. Each drum cell is a note. So `read_song` gives back the very same
-    pianoroll, with silent tracks and with leading and trailing silence. The tempo is rounded to whole
-    microseconds a beat. The same input gives the same bytes. The file appears whole or not at all.
+def write_song(
+    path: str | os.PathLike, pianoroll: np.ndarray, grid: Grid, tempo: float, *, flat: bool = False
+) -> None:
+    """Writes a pianoroll as a Standard MIDI file. The file appears whole or not at all.
 
     Args:
         path: where to write; missing folders are made.
         pianoroll: bool [step, pitch, track], at least one whole bar.
         grid: the grid of the pianoroll.
         tempo: beats per minute, 10..1000.
+        flat: whether all notes are equally loud.
 
     Raises:
         ValueError: if the pianoroll does not fit the grid, or the tempo is out of range.
+    """
+    content = midi_bytes(pianoroll, grid, tempo, flat=flat)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def midi_bytes(
+    pianoroll: np.ndarray,
+    grid: Grid,
+    tempo: float,
+    *,
+    flat: bool = False,
+    tracks: Sequence[str] = TRACK_NAMES,
+) -> bytes:
+    """Returns a pianoroll as a Standard MIDI file: five tracks with LPD's programs, drums on channel 10.
+
+    Consecutive sounding cells are one note. Each drum cell is a note. `performance.play` says how they are played.
+    `read_song` gives back the very same pianoroll, with silent tracks and with leading and trailing silence. The
+    tempo is rounded to whole microseconds a beat. The same input gives the same bytes.
+
+    Args:
+        pianoroll: bool [step, pitch, track], at least one whole bar.
+        grid: the grid of the pianoroll.
+        tempo: beats per minute, 10..1000.
+        flat: whether all notes are equally loud.
+        tracks: names of the tracks that are written. The file is equally long without the others.
+
+    Raises:
+        ValueError: if the pianoroll does not fit the grid, the tempo is out of range, or a track is unknown.
     """
     _check_writable(pianoroll, grid, tempo)
     score = symusic.Score(TICKS_PER_STEP * grid.beat_resolution)
     score.tempos.append(symusic.Tempo(0, mspq=round(60e6 / tempo), ttype="tick"))
     score.time_signatures.append(symusic.TimeSignature(0, 4, 4, ttype="tick"))
     score.markers.append(symusic.TextMeta(len(pianoroll) * TICKS_PER_STEP, END_MARK, ttype="tick"))
-    for index, track in enumerate(TRACKS):
-        pitches, starts, ends = notes.runs(pianoroll[..., index], track.is_drum)
-        written = symusic.Track(track.name, track.program, track.is_drum, ttype="tick")
-        written.notes = symusic.core.NoteTickList.from_numpy(
-            (starts * TICKS_PER_STEP).astype(np.int32),
-            ((ends - starts) * TICKS_PER_STEP).astype(np.int32),
-            (pitches + grid.lowest_pitch).astype(np.int8),
-            np.full(len(pitches), VELOCITY, np.int8),
-        )
-        score.tracks.append(written)
-    with replacing(path) as temporary:
-        temporary.write_bytes(score.dumps_midi())
+    for name in tracks:
+        index = track_index(name)
+        score.tracks.append(_written(TRACKS[index], pianoroll[..., index], grid, flat))
+    return score.dumps_midi()
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int) -> bytes:
@@ -194,6 +214,21 @@ def _longest_tempo(score: symusic.Score) -> float:
     if not 60e6 / MAX_TEMPO <= beat <= 60e6 / MIN_TEMPO:
         raise SongError(f"absurd tempo: {beat} microseconds a beat")
     return 60e6 / beat
+
+
+def _written(track: Track, cells: np.ndarray, grid: Grid, flat: bool) -> symusic.core.TrackTick:
+    """Returns one track's notes, in ticks."""
+    played = performance.play(cells, track.is_drum, grid, flat=flat)
+    starts = played.starts * TICKS_PER_STEP
+    ends = np.rint(played.ends * TICKS_PER_STEP)
+    written = symusic.Track(track.name, track.program, track.is_drum, ttype="tick")
+    written.notes = symusic.core.NoteTickList.from_numpy(
+        starts.astype(np.int32),
+        (ends - starts).astype(np.int32),
+        (played.pitches + grid.lowest_pitch).astype(np.int8),
+        played.velocities.astype(np.int8),
+    )
+    return written
 
 
 def _check_writable(pianoroll: np.ndarray, grid: Grid, tempo: float) -> None:

@@ -8,8 +8,9 @@ import copy
 import numpy as np
 
 from msw2.music.grid import BEATS_PER_BAR, Grid
-from msw2.music.midi import MAX_BARS, MAX_TEMPO, MIN_TEMPO, VELOCITY, SongError
+from msw2.music.midi import MAX_BARS, MAX_TEMPO, MIN_TEMPO, SongError
 from msw2.music.notes import silence
+from msw2.music.performance import accents
 from msw2.music.tracks import TRACKS, family_of
 
 MIDI_PITCHES = 128
@@ -120,7 +121,7 @@ def to_pretty_midi(song: np.ndarray, grid: Grid, tempo: float):
     """Returns a song as `pretty_midi.PrettyMIDI`, by pypianoroll's conversion.
 
     Cells that sound one after another are one note, drums too. Silence at the end is lost. `midi.write_song` loses
-    neither.
+    neither. Notes are accented as in `midi.write_song`.
 
     Args:
         song: bool [step, pitch, track], the five tracks.
@@ -130,7 +131,13 @@ def to_pretty_midi(song: np.ndarray, grid: Grid, tempo: float):
     Raises:
         ValueError: if the shape does not fit the grid and the five tracks, or the tempo is not above 0.
     """
-    return to_multitrack(song, grid, tempo).to_pretty_midi(default_tempo=tempo, default_velocity=VELOCITY)
+    midi = to_multitrack(song, grid, tempo).to_pretty_midi(default_tempo=tempo)
+    steps_a_second = tempo / 60 * grid.beat_resolution
+    for instrument in midi.instruments:
+        starts = np.array([round(note.start * steps_a_second) for note in instrument.notes], np.int64)
+        for note, velocity in zip(instrument.notes, accents(starts, grid).tolist(), strict=True):
+            note.velocity = velocity
+    return midi
 
 
 def from_pretty_midi(midi, grid: Grid) -> tuple[np.ndarray, float]:

@@ -1,0 +1,1 @@
+"""Songs as sound: a synthesizer, the mix of the five tracks, audio files. NumPy and SciPy: no TensorFlow."""
