@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from msw2.page.listening_key import Key, ListeningError, read_json
+from msw2.page.listening_key import ANSWERS_FORMAT, ANSWERS_KIND, Key, ListeningError, read_json
 from msw2.page.questions import QUESTIONS, SCORES
 
-KIND, FORMAT = "msw2 listening answers", 1
 NAMES = tuple(question.name for question in QUESTIONS)
 MAX_NAME = 40  # characters, as on the page
 
@@ -65,7 +64,7 @@ def read_answers(paths: Sequence[str | os.PathLike], key: Key) -> Ratings:
 
 def _read(path: str | os.PathLike, key: Key) -> tuple[str, np.ndarray, np.ndarray]:
     """Returns a listener, the scores [clip, question] and the seconds [clip]."""
-    content = read_json(path, "answers", KIND, FORMAT)
+    content = read_json(path, "answers", ANSWERS_KIND, ANSWERS_FORMAT)
     if content.get("test") != key.test:
         raise ListeningError(f"{path}: answers to test {content.get('test')!r}, the key is of {key.test!r}")
     listener, answers = content.get("listener"), content.get("answers")

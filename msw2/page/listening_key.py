@@ -1,4 +1,4 @@
-"""The key of a listening test: which system each clip is of. It stays with the experimenter."""
+"""The files of a listening test. The key says which system each clip is of, and stays with the experimenter."""
 
 import dataclasses
 import json
@@ -8,6 +8,8 @@ import pathlib
 from msw2.system.files import replacing
 
 KIND, FORMAT = "msw2 listening key", 1
+ANSWERS_KIND, ANSWERS_FORMAT = "msw2 listening answers", 1  # the file that a listener saves
+MAX_BYTES = 4 * 2**20  # answers of a test of a hundred clips have 40 kB
 
 
 class ListeningError(ValueError):
@@ -112,6 +114,3 @@ def read_json(path: str | os.PathLike, what: str, kind: str, version: int) -> di
             f"{path}: {what} of format {content.get('format')!r}, this version reads {version}"
         )
     return content
-
-
-MAX_BYTES = 4 * 2**20  # answers of a test of a hundred clips have 40 kB

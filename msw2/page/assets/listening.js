@@ -21,7 +21,7 @@
     element("practice").hidden = place >= 0;
     element("done").max = order.length;
     element("done").value = order.filter((each) => session.complete(each)).length;
-    element("back").disabled = place === session.first;
+    element("back").hidden = place === session.first;
     element("hint").textContent = "";
     const { scores } = session.answer(clip);
     for (const question of data.questions) {
@@ -37,7 +37,7 @@
     if (!session || session.finished) return;
     const { seconds } = session.clip;
     const again = session.answer(session.clip).heard && player.position >= seconds - 0.5;
-    element("play-sign").textContent = player.playing ? "❚❚" : "▶";
+    element("play-sign").classList.toggle("playing", player.playing);
     element("play-text").textContent = player.playing ? "Pause" : again ? "Play again" : "Play";
     element("position").max = seconds;
     element("position").value = Math.min(player.position, seconds);
