@@ -9,7 +9,7 @@ import pytest
 import msw2
 
 LAYERS = (
-    *("system", "kernels", "music", "config", "data", "models", "training"),
+    *("system", "kernels", "music", "sound", "page", "config", "data", "models", "training"),
     *("inference", "evaluation", "serving", "benchmarks", "cli"),
 )
 PACKAGE = pathlib.Path(msw2.__file__).parent
@@ -48,8 +48,8 @@ def faults(source, module):
             found.append(f"{layer} imports {name}, to its right")
         if layer == "kernels" and top == "msw2" and rest[:1] != ["kernels"]:
             found.append(f"kernels imports {name}, and is to be of use alone")
-        if layer == "music" and top in {"tensorflow", "keras", "absl"}:
-            found.append(f"music imports {name}")
+        if layer in {"music", "sound", "page"} and top in {"tensorflow", "keras", "absl"}:
+            found.append(f"{layer} imports {name}")
         if layer != "cli" and name.startswith("absl.flags"):
             found.append(f"{layer} imports {name}, which is for cli")
     return found
@@ -80,6 +80,11 @@ def test_every_layer_is_looked_at():
         ("data/store.py", "from .. import cli", ["data imports msw2.cli, to its right"]),
         ("data/store.py", "from . import windows\nfrom .windows import cut", []),
         ("music/midi.py", "import keras.ops", ["music imports keras.ops"]),
+        ("sound/mix.py", "import tensorflow", ["sound imports tensorflow"]),
+        ("sound/mix.py", "from msw2.page import build", ["sound imports msw2.page.build, to its right"]),
+        ("sound/mix.py", "from msw2.music import midi\nimport scipy.signal", []),
+        ("page/build.py", "from absl import logging", ["page imports absl.logging"]),
+        ("page/build.py", "from msw2.sound import synth\nfrom msw2.music import midi", []),
         (
             "models/bvae.py",
             "from absl.flags import FLAGS",

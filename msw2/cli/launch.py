@@ -3,27 +3,32 @@
 import sys
 from collections.abc import Callable
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
 class OptionError(Exception):
     """Flags that do not go together; the message is one sentence for the user."""
 
 
-def launch(define_flags: Callable[[], None], main: Callable[[], None], *errors: type[Exception]) -> None:
+def launch(
+    define_flags: Callable[[], None],
+    main: Callable[[], None],
+    *errors: type[Exception],
+    positional: str | None = None,
+) -> None:
     """Runs a command. Errors that are the user's to mend become one sentence and exit status 1.
 
     Args:
         define_flags: defines the command's flags; not done at import, so that commands can be imported together.
         main: the command.
         *errors: exceptions whose message is written for the user.
+        positional: name of the flag that takes what is given without `--`: one word, or any number for a list flag.
     """
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # TensorFlow prints pages about each model it saves
         try:
-            if len(argv) > 1:
-                raise OptionError(f"unexpected {argv[1]!r}: options begin with --")
+            take_positional(argv[1:], positional)
             main()
         except (OptionError, *errors) as error:
             sys.exit(f"error: {error}")
@@ -32,3 +37,28 @@ def launch(define_flags: Callable[[], None], main: Callable[[], None], *errors: 
 
     define_flags()
     app.run(guarded)
+
+
+def take_positional(words: list[str], name: str | None) -> None:
+    """Gives what stands without `--` on the command line to a flag.
+
+    Args:
+        words: what was given.
+        name: of the flag; None: the command takes no words.
+
+    Raises:
+        OptionError: if there are more words than the command takes, or the flag is given, too.
+    """
+    if not words:
+        return
+    if name is None:
+        raise OptionError(f"unexpected {words[0]!r}: options begin with --")
+    flag = flags.FLAGS[name]
+    if flag.present:
+        raise OptionError(f"unexpected {words[0]!r}: --{name} is given, too")
+    if isinstance(flag.default, list):
+        flag.value = words
+    elif len(words) == 1:
+        flag.value = words[0]
+    else:
+        raise OptionError(f"unexpected {words[1]!r}: the command takes one {name}")

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.notes import runs
-from msw2.music.tracks import TRACK_NAMES
+from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.system.files import replacing
 
-COLOURS = ("#3d405b", "#2a78b5", "#e07a2f", "#2f9e64", "#9b4dca")  # one a track, told apart in greyscale too
+COLOURS = tuple(track.colour for track in TRACKS)
 INK, FAINT = "#30343b", "#dfe3e8"
 _LINE, _PAPER = "#aab2bd", "#f8f9fb"
 _OCTAVE = 12

@@ -34,10 +34,11 @@ class Played(NamedTuple):
 
 
 def play(cells: np.ndarray, is_drum: bool, grid: Grid, *, flat: bool = False) -> Played:
-    """Returns the notes of one track as they are played. Consecutive sounding cells are one note, each drum cell is one.
+    """Returns the notes of one track as they are played.
 
-    A note whose pitch comes again within a quarter of a beat ends `EARLY` steps before its last cell does, so that
-    the new attack is heard. Ends rounded to the nearest step are the pianoroll's.
+    Consecutive sounding cells are one note. Each drum cell is a note. A note whose pitch comes again within a
+    quarter of a beat ends `EARLY` steps before its last cell does, so that the new attack is heard. Rounded to the
+    nearest step, the ends are those of the pianoroll.
 
     Args:
         cells: bool [step, pitch] of the track, from a bar line on.
@@ -49,10 +50,7 @@ def play(cells: np.ndarray, is_drum: bool, grid: Grid, *, flat: bool = False) ->
     soon = max(1, grid.beat_resolution // 4)
     # The notes come pitch by pitch: the next in the array is the next of the same pitch, if there is one.
     again = (np.diff(pitches, append=-1) == 0) & (np.append(starts[1:], 0) - ends <= soon)
-    if flat:
-        velocities = np.full(len(pitches), FLAT_VELOCITY)
-    else:
-        velocities = accents(starts, grid)
+    velocities = np.full(len(pitches), FLAT_VELOCITY) if flat else accents(starts, grid)
     return Played(pitches, starts, ends - EARLY * again, velocities)
 
 

@@ -10,20 +10,24 @@ class Track:
     Attributes:
         name: lower-case name, used in flags, file names and TFRecord features.
         program: General MIDI program of the written track, 0..127 (LPD's choice).
+        colour: in pictures on a light ground, #rrggbb; the five are told apart in greyscale, too.
+        colour_on_dark: the same on a dark ground.
         is_drum: whether the track goes to MIDI channel 10.
     """
 
     name: str
     program: int
+    colour: str
+    colour_on_dark: str
     is_drum: bool = False
 
 
 TRACKS = (
-    Track("drums", 0, is_drum=True),
-    Track("piano", 0),
-    Track("guitar", 24),
-    Track("bass", 32),
-    Track("strings", 48),
+    Track("drums", 0, "#3d405b", "#b4b8d8", is_drum=True),
+    Track("piano", 0, "#2a78b5", "#6fb2ea"),
+    Track("guitar", 24, "#e07a2f", "#f2a263"),
+    Track("bass", 32, "#2f9e64", "#5bcb92"),
+    Track("strings", 48, "#9b4dca", "#c993f0"),
 )
 TRACK_NAMES = tuple(track.name for track in TRACKS)
 DRUMS = TRACK_NAMES.index("drums")

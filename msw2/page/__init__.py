@@ -1,1 +1,1 @@
-"""Pages to listen on: one HTML file each, with everything in it. NumPy and the standard library only."""
+"""Pages to listen on: one HTML file each, with everything in it. NumPy and the sound layer: no TensorFlow, no flags."""

@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import os
+import string
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from msw2.music.grid import Grid
-from msw2.page.document import asset, document
+from msw2.page.build import POLICY, asset, digest, inline_json
 from msw2.page.listening_key import ANSWERS_FORMAT, ANSWERS_KIND, Key, KeyEntry, ListeningError
 from msw2.page.listening_sound import Clip, sounds
 from msw2.page.questions import QUESTIONS, SCORES
@@ -72,20 +75,25 @@ def build_listening_test(
     test = _digest(data)
     entries = (KeyEntry(clip, system, each.source) for clip, (system, each) in zip(audio, named, strict=True))
     written = Key(test, seed, tuple(entries))
-    text = document(
-        "listening.html",
-        title=TITLE,
-        style=asset("listening.css"),
-        scripts=SCRIPTS,
-        data={"test": test, **data},
-    )
     written.write(key)
     with replacing(page) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(_html({"test": test, **data}), encoding="utf-8", newline="\n")
     return written
 
 
-def _audio(sound) -> tuple[bytes, float]:
+def _html(data: dict) -> str:
+    """Returns the page."""
+    script, style = "{\n'use strict';\n" + "\n".join(map(asset, SCRIPTS)) + "}\n", asset("listening.css")
+    return string.Template(asset("listening.html")).substitute(
+        policy=POLICY.format(script=digest(script), style=digest(style)),
+        title=TITLE,
+        style=style,
+        data=inline_json(data),
+        script=script,
+    )
+
+
+def _audio(sound: np.ndarray) -> tuple[bytes, float]:
     """Returns a sound as Ogg Vorbis, and its seconds."""
     return ogg_bytes(sound), round(len(sound) / RATE, 3)
 

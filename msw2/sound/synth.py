@@ -1,24 +1,28 @@
 """MIDI to sound, in this process: midirenderer plays a General MIDI soundfont (SoundFont 2)."""
 
-import importlib.util
 import os
-import pathlib
 
 import midirenderer
 import numpy as np
 import symusic
 
-from msw2.sound.soundfont_check import SoundError, check_soundfont
+from msw2.music.midi import DEFAULT_BEAT_MICROSECONDS
+from msw2.sound.soundfont import SoundError, default_soundfont, read_soundfont, with_short_releases
 
 RATE = 48_000  # frames a second: what midirenderer renders
 TAIL = 2.0  # seconds after the last event, in which notes and their echo die away
-MAX_SECONDS = 1200.0  # of one sound: 460 MB as float32 in stereo
-MAX_SOUNDFONT_BYTES = 512 * 2**20
+MAX_SECONDS = 900.0  # of one sound, which is then 350 MB
+# The renderer clips. This volume of each channel (MIDI's default is 100) halves the amplitude. Then even all drums
+# at once stay below full scale.
+CHANNEL_VOLUME = 71
+VOLUME = 7  # MIDI's controller of the channel volume
 WAVE_HEADER = 44  # bytes before the samples in what midirenderer returns
 FULL_SCALE = 32768.0  # of 16 bits
 
 
-def synthesise(midi: bytes, soundfont: str | os.PathLike | None = None) -> np.ndarray:
+def synthesise(
+    midi: bytes, soundfont: str | os.PathLike | None = None, *, longest_release: float | None = None
+) -> np.ndarray:
     """Returns the sound of a MIDI file. The same input gives the same sound.
 
     The sound goes on for `TAIL` seconds after the file's last event (in `midi.write_song`'s files: the marker "end").
@@ -26,62 +30,51 @@ def synthesise(midi: bytes, soundfont: str | os.PathLike | None = None) -> np.nd
     Args:
         midi: a Standard MIDI file's content.
         soundfont: a SoundFont 2 file with General MIDI's programs; None: TimGM6mb, which pretty_midi brings.
+        longest_release: seconds in which a note that is let go falls by 100 dB, at most; None: as the soundfont says.
 
     Returns:
         float32 [frame, 2 (left, right)], -1..1, `RATE` frames a second.
 
     Raises:
-        SoundError: if the soundfont is missing, damaged or no soundfont, or the MIDI file cannot be played.
+        SoundError: if the soundfont is missing, damaged or no soundfont, or the MIDI file is damaged or longer than
+            `MAX_SECONDS`.
     """
-    path = default_soundfont() if soundfont is None else pathlib.Path(soundfont)
-    return _render(_read_soundfont(path), _with_tail(midi), path)
+    midi = _prepared(midi)
+    path = default_soundfont() if soundfont is None else soundfont
+    content = read_soundfont(path)
+    if longest_release is not None:
+        content = with_short_releases(content, longest_release)
+    return _render(content, midi, path)
 
 
-def default_soundfont() -> pathlib.Path:
-    """Returns the path of TimGM6mb.sf2 in pretty_midi's package, which is not imported (it takes a second).
+def check_length(seconds: float) -> None:
+    """Refuses what is too long for a sound.
 
     Raises:
-        SoundError: if pretty_midi is not installed.
+        SoundError: for more than `MAX_SECONDS`.
     """
-    spec = importlib.util.find_spec("pretty_midi")
-    if spec is None or not spec.submodule_search_locations:
-        raise SoundError("no soundfont: pretty_midi, which brings one, is not installed")
-    return pathlib.Path(spec.submodule_search_locations[0]) / "TimGM6mb.sf2"
+    if seconds > MAX_SECONDS:
+        raise SoundError(f"too long for sound: {seconds / 60:.1f} minutes, at most {MAX_SECONDS / 60:.0f}")
 
 
-def _read_soundfont(path: pathlib.Path) -> bytes:
-    """Returns a soundfont's content, checked."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_SOUNDFONT_BYTES:
-            raise SoundError(f"soundfont {path}: {size} bytes, at most {MAX_SOUNDFONT_BYTES}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise SoundError(f"soundfont {path} cannot be read: {error.strerror}") from error
-    try:
-        check_soundfont(content)
-    except SoundError as error:
-        raise SoundError(f"soundfont {path}: {error}") from error
-    return content
-
-
-def _with_tail(midi: bytes) -> bytes:
-    """Returns the file with a marker `TAIL` seconds after its end: the renderer stops at the last event."""
+def _prepared(midi: bytes) -> bytes:
+    """Returns the file at `CHANNEL_VOLUME`, with a marker `TAIL` seconds after its end: the renderer stops there."""
     try:
         score = symusic.Score.from_midi(midi)
-        seconds = score.to("second").end()
+        timed = score.to("second")
     except (RuntimeError, ValueError, MemoryError) as error:
         raise SoundError(f"damaged MIDI file: {' '.join(str(error).split())[:100]}") from error
+    check_length(max(timed.end(), *(marker.time for marker in timed.markers), 0))
+    for track in score.tracks:
+        track.controls.insert(0, symusic.ControlChange(0, VOLUME, CHANNEL_VOLUME, ttype="tick"))
     end = max(score.end(), *(marker.time for marker in score.markers), 0)
-    beat = score.tempos[-1].mspq if len(score.tempos) else 500_000
-    if seconds > MAX_SECONDS:
-        raise SoundError(f"too long for sound: {seconds / 60:.0f} minutes, at most {MAX_SECONDS / 60:.0f}")
+    beat = score.tempos[-1].mspq if len(score.tempos) else DEFAULT_BEAT_MICROSECONDS
     tail = round(TAIL * 1e6 / beat * score.ticks_per_quarter)
     score.markers.append(symusic.TextMeta(end + tail, "tail", ttype="tick"))
     return score.dumps_midi()
 
 
-def _render(soundfont: bytes, midi: bytes, path: pathlib.Path) -> np.ndarray:
+def _render(soundfont: bytes, midi: bytes, path: str | os.PathLike) -> np.ndarray:
     """Returns float32 [frame, 2]."""
     try:
         wave = midirenderer.render_wave_from(soundfont, midi)
@@ -90,7 +83,7 @@ def _render(soundfont: bytes, midi: bytes, path: pathlib.Path) -> np.ndarray:
             f"soundfont {path} cannot be played: {' '.join(str(error).split())[:100]}"
         ) from error
     except BaseException as error:
-        # A fault in the renderer's Rust code arrives as an exception that is no Exception, of a type without a name.
+        # A fault in the renderer's Rust code comes as a type that cannot be imported, and that is no Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise SoundError(f"soundfont {path} cannot be played: it is damaged") from None

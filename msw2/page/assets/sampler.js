@@ -1,0 +1,79 @@
+// The instruments: sounds of a General MIDI soundfont, played at the pitch, time and loudness that a note asks for.
+
+const RELEASE = 0.1; // seconds in which a released note falls to a third, as the soundfont's notes do
+const CHOKED = 0.02; // the same for an open hi-hat that is closed
+const ATTACK = 0.01; // seconds to fade in a note that is entered in its middle
+
+class Sampler {
+  // kit: what page/build.py writes as "kit".
+  constructor(kit) {
+    this.kit = kit;
+    this.nearest = kit.tracks.map(() => new Array(128));
+    this.group = new Map(kit.chokes.flatMap((pitches, group) => pitches.map((pitch) => [pitch, group])));
+    this.ready = this.decode();
+    this.ready.catch(() => {}); // whoever plays awaits it, and says what is wrong
+  }
+
+  async decode() {
+    if (!this.kit.samples.length) return;
+    const bytes = Uint8Array.from(atob(this.kit.ogg), (letter) => letter.charCodeAt(0));
+    // A context of the recording's own rate keeps its frames where they are, and needs no permission to play.
+    const whole = await new OfflineAudioContext(1, 1, this.kit.rate).decodeAudioData(bytes.buffer);
+    const frames = whole.getChannelData(0);
+    for (const [track, pitch, start, length, loopStart, loopEnd] of this.kit.samples) {
+      const buffer = new AudioBuffer({ length, sampleRate: this.kit.rate });
+      buffer.copyToChannel(frames.subarray(start, start + length), 0);
+      this.place(track, { pitch, buffer, loopStart: loopStart / this.kit.rate, loopEnd: loopEnd / this.kit.rate });
+    }
+  }
+
+  // Drums play what was recorded; the others play each pitch by the nearest sound.
+  place(track, sound) {
+    const nearest = this.nearest[track];
+    for (let pitch = 0; pitch < 128; pitch += 1) {
+      const away = Math.abs(pitch - sound.pitch);
+      if (this.kit.tracks[track].drum ? away === 0 : !nearest[pitch] || away < Math.abs(pitch - nearest[pitch].pitch)) {
+        nearest[pitch] = sound;
+      }
+    }
+  }
+
+  // Plays a note and returns its voice, or null if nothing of it is left.
+  //   into: the AudioNode of its track.   when, end: times of the context, in seconds.
+  //   entered: seconds of the note that are over already.
+  play(into, note, when, end, entered) {
+    const { track, pitch, velocity } = note;
+    const sound = this.nearest[track][pitch];
+    if (!sound) return null;
+    const { drum, gain } = this.kit.tracks[track];
+    const rate = drum ? 1 : 2 ** ((pitch - sound.pitch) / 12);
+    const loop = sound.loopEnd - sound.loopStart;
+    let offset = entered * rate;
+    if (loop > 0 && offset > sound.loopStart) offset = sound.loopStart + ((offset - sound.loopStart) % loop);
+    if (offset >= sound.buffer.duration) return null;
+
+    const { context } = into;
+    const source = new AudioBufferSourceNode(context, {
+      buffer: sound.buffer, playbackRate: rate, loop: loop > 0, loopStart: sound.loopStart, loopEnd: sound.loopEnd,
+    });
+    const loudness = gain * (velocity / this.kit.velocity) ** 2; // the soundfont standard's curve
+    const level = new GainNode(context, { gain: entered > 0 ? 0 : loudness });
+    if (entered > 0) {
+      level.gain.setValueAtTime(0, when);
+      level.gain.linearRampToValueAtTime(loudness, when + ATTACK);
+    }
+    source.connect(level).connect(into);
+    source.start(when, offset);
+    if (!drum) {
+      level.gain.setTargetAtTime(0, Math.max(end, when + ATTACK), RELEASE);
+      source.stop(end + 8 * RELEASE);
+    }
+    return { source, level, group: drum ? this.group.get(pitch) : undefined };
+  }
+
+  // Ends a drum's sound at a time, as the next sound of its group does.
+  choke(voice, when) {
+    voice.level.gain.setTargetAtTime(0, when, CHOKED);
+    voice.source.stop(when + 8 * CHOKED);
+  }
+}
