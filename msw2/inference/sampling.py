@@ -176,7 +176,7 @@ class Sampler:
         return self._batched("restoring", self._restore[refined], phrases)
 
     def compose(
-        self, songs: int, phrases: int, *, seed: int, temperature: float
+        self, songs: int, phrases: int, *, seed: int, temperature: float, refined: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """Makes songs of phrases without a silent bar: some track sounds in every bar.
 
@@ -187,6 +187,7 @@ class Sampler:
             phrases: phrases a song.
             seed: of the first phrase.
             temperature: as for `generate`.
+            refined: as for `generate`.
 
         Returns:
             bool [song, phrase, bar, step, pitch, track] and the seeds, int64 [song, phrase].
@@ -203,7 +204,7 @@ class Sampler:
                     "train longer, or give another --temperature"
                 )
             count = -(-(wanted - len(seeds)) // CHUNK) * CHUNK
-            batch = self.generate(count, seed=seed + drawn, temperature=temperature)
+            batch = self.generate(count, seed=seed + drawn, temperature=temperature, refined=refined)
             sounding = batch.any(axis=(2, 3, 4)).all(axis=1)
             made.append(batch[sounding])
             seeds = np.append(seeds, seed + drawn + np.flatnonzero(sounding))
