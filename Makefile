@@ -1,6 +1,7 @@
 # What each target runs is `python -m msw2.cli.<target>`; what it needs and is missing is made first.
 RECIPE ?= tuned
-RUN    ?= runs/$(RECIPE)
+FROM   ?=
+RUN    ?= runs/$(if $(FROM),from-$(basename $(notdir $(FROM))),$(RECIPE))
 DATA   ?= data/store
 TRACK  ?=
 MIDI   ?=
@@ -28,7 +29,7 @@ TRAINED    = $(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REF
 
 # FLAGS go to what was asked for; trainings that are made on the way share those of the asked training.
 asked      = $(if $(filter $(1),$(MAKECMDGOALS)),$(FLAGS))
-TRAIN      = --flagfile=experiments/$(RECIPE).flags --run=$(RUN) --store=$(DATA)
+TRAIN      = $(if $(FROM),--from=$(FROM),--recipe=$(RECIPE)) --run=$(RUN) --store=$(DATA)
 TRAIN_FLAGS = $(call asked,stage1 refine stage2 finetune)
 
 help:
@@ -47,6 +48,7 @@ help:
 	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
 	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
+	@echo 'FROM=tuned                trainings begin with trained weights: tuned, demo, a run, or a .keras file'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
 .venv/installed: setup.cfg setup.py $(wildcard msw2/kernels/*.[ch])

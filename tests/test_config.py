@@ -275,7 +275,7 @@ FIELDS = {
     "GridPart": "bars steps pitches lowest_pitch beat_resolution",
     "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states gates position likelihood output_bias sigma "
     "epsilon_std bvae_kl bvae_epochs",
-    "RefinePart": "refine refine_output refine_epochs refine_weight refine_residual",
+    "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight refine_residual",
     "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
     "mfg_transpositions mfg_learning_rate",
     "PriorPart": "prior prior_std prior_neighbours",
@@ -305,10 +305,11 @@ def test_every_field_says_what_it_means_where_it_is_declared():
 def test_a_config_of_before_is_restored_and_of_a_field_that_was_always_there_none_is_made_up():
     fields = dataclasses.asdict(dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4))
     assert Config.restored(fields) == Config(**fields)
-    new = {"precision", "finetune_epochs", "finetune_learning_rate"}
+    new = {"precision", "finetune_epochs", "finetune_learning_rate", "refine_learning_rate"}
     before = {name: value for name, value in fields.items() if name not in new}
     found = Config.restored(before)
     assert (found.precision, found.finetune_epochs, found.finetune_learning_rate) == ("float32", 0, 1e-4)
+    assert found.refine_learning_rate == 1e-3
     assert {name: getattr(found, name) for name in before} == before
     for name in before:
         with pytest.raises(TypeError, match=f"'{name}'"):

@@ -22,7 +22,7 @@ from msw2.training.device import set_up_device
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     options.define_store()
     options.define_drawing()
     flags.DEFINE_enum("split", "test", SPLITS, "Split of the held-out songs.")

@@ -13,7 +13,7 @@ from msw2.training.device import set_up_device
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     flags.DEFINE_integer("version", 1, "Number of the version; a server takes the highest.", lower_bound=1)
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     run = options.open_run()
     file = run.path / "export" / "msw2.keras"
     say(f"writing {file}")
-    Band.load(run.path).save(file)
+    Band.load(flags.FLAGS.run).save(file)
     print(f"{file}: {file.stat().st_size / 2**20:.1f} MB, for msw2.load and keras.models.load_model")
     say("writing the SavedModel, and asking each signature in a fresh process")
     folder = export_run(run, flags.FLAGS.version)

@@ -11,6 +11,7 @@ from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import paper_figures
 from msw2.inference.sampling import Sampler
+from msw2.inference.trained import Trained
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 from msw2.training.runs import Run
@@ -18,7 +19,7 @@ from msw2.training.runs import Run
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     options.define_store()
     flags.DEFINE_enum("split", "test", SPLITS, "Split of the store to take the phrase from.")
     flags.DEFINE_integer(
@@ -38,7 +39,7 @@ def main() -> None:
     run = options.open_run()
     shared, store = _shared_run(run), options.open_fitting_store(run)
     number, phrase = _phrase(store)
-    drawn = [*paper_figures.curves(run)]
+    drawn = [*paper_figures.curves(run)] if isinstance(run, Run) else []  # a .keras file has no histories
     say(f"{run.path}: drawing")
     sampler = Sampler.of(run)
     if graph := paper_figures.architecture(run, sampler.sandwich):
@@ -52,7 +53,7 @@ def main() -> None:
     print(f"figures: {', '.join(map(str, drawn))}")
 
 
-def _shared_run(run: Run) -> Run | None:
+def _shared_run(run: Trained) -> Run | None:
     """Returns the run that `--shared_run` names, if any.
 
     Raises:

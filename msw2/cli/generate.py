@@ -18,7 +18,7 @@ from msw2.training.device import set_up_device
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     options.define_drawing()
     flags.DEFINE_integer("songs", 8, "Songs to write.", lower_bound=1)
     flags.DEFINE_integer("phrases", 4, "Phrases a song, of four bars each.", lower_bound=1, upper_bound=256)

@@ -36,6 +36,9 @@ def launch(
             sys.exit("stopped; the same command goes on from here")
 
     define_flags()
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if module.startswith("msw2.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # --help lists those of options, too
     app.run(guarded)
 
 

@@ -2,13 +2,17 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 from absl import flags
+from absl.flags import FlagValues
 
 from msw2.cli.launch import OptionError
-from msw2.config import CHOICES, PAPER, PRESETS, Config, fields_of, preset
+from msw2.cli.recipes import recipe_lines
+from msw2.config import ADAPTING, CHOICES, PAPER, PRESETS, Config, fields_of, preset
 from msw2.config.finetune import FinetunePart
 from msw2.data.store import Store, StoreError
+from msw2.inference.trained import PACKAGED, Trained, open_trained
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.device import resolved_precision
@@ -19,9 +23,19 @@ from msw2.training.store_check import check_fit, check_grid
 USER_ERRORS = (RunError, SongError, StoreError)
 
 
-def define_run() -> None:
-    """Defines what every command on a run has: `--run`, `--threads`."""
-    flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
+def define_trained() -> None:
+    """Defines what every command on a trained model has: `--run`, `--threads`."""
+    flags.DEFINE_string(
+        "run",
+        PACKAGED[0],
+        f"Packaged weights ({' or '.join(PACKAGED)}), a run's directory, or a .keras file. What is made with "
+        "weights or a file goes to msw2-<name>, else to the run.",
+    )
+    define_threads()
+
+
+def define_threads() -> None:
+    """Defines `--threads`."""
     flags.DEFINE_integer("threads", 0, "CPU threads; 0: as many as there are cores.", lower_bound=0)
 
 
@@ -30,19 +44,24 @@ def define_store() -> None:
     flags.DEFINE_string("store", "data/store", "Folder of the store, made by `make data`.")
 
 
-def define_config() -> None:
-    """Defines `--preset` and one optional override for each field of Config."""
-    flags.DEFINE_enum("preset", None, list(PRESETS), "Values of all fields; tuned where there is no run yet.")
+def define_config(**where: Any) -> None:
+    """Defines `--preset` and one optional override for each field of Config.
+
+    Args:
+        **where: `flag_values`, absl's collection of flags to define them in, if it is not the command's own.
+    """
+    text = "Values of all fields; tuned where there is no run yet."
+    flags.DEFINE_enum("preset", None, list(PRESETS), text, **where)
     for field in dataclasses.fields(Config):
         text = field.metadata["text"]
         if field.name in CHOICES:
-            flags.DEFINE_enum(field.name, None, CHOICES[field.name], text)
+            flags.DEFINE_enum(field.name, None, CHOICES[field.name], text, **where)
         elif field.type is bool:
-            flags.DEFINE_boolean(field.name, None, text)
+            flags.DEFINE_boolean(field.name, None, text, **where)
         elif field.type is int:
-            flags.DEFINE_integer(field.name, None, text)
+            flags.DEFINE_integer(field.name, None, text, **where)
         else:
-            flags.DEFINE_float(field.name, None, text)
+            flags.DEFINE_float(field.name, None, text, **where)
 
 
 def define_drawing() -> None:
@@ -53,8 +72,18 @@ def define_drawing() -> None:
 
 def define_training() -> None:
     """Defines what every training command has: the run, the store, overrides of the config, runs to share with."""
-    define_run()
+    flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
+    define_threads()
     define_store()
+    flags.DEFINE_string(
+        "recipe", None, "Recipe that the package carries; --preset and the fields override it."
+    )
+    flags.DEFINE_string(
+        "from",
+        None,
+        f"What a new run begins with: packaged weights ({' or '.join(PACKAGED)}), a run's directory, or a .keras "
+        "file. Its config holds, with lower learning rates and few epochs.",
+    )
     define_config()
     flags.DEFINE_list(
         "take_over", [], "Runs of which those parts are taken over that this run would train alike."
@@ -91,12 +120,7 @@ def training_run(*, finetuning: bool = False) -> Run:
         RunError: if there is one that was made otherwise.
     """
     values = flags.FLAGS
-    overrides = {
-        field.name: values[field.name].value
-        for field in dataclasses.fields(Config)
-        if values[field.name].value is not None
-    }
-    name = values.preset
+    name, overrides = _asked()
     if (pathlib.Path(values.run) / "config.json").exists():
         run = Run.open(values.run)
         if name not in (None, run.preset):
@@ -108,9 +132,19 @@ def training_run(*, finetuning: bool = False) -> Run:
             run = run.changed({name: getattr(asked, name) for name in fields_of(FinetunePart)})
         run.require(asked)
         return run
-    name = name or "tuned"
-    config = _resolved(_override(preset(name), overrides))
-    return Run.create(values.run, config, values.flags_into_string(), name)
+    begun = values["from"].value
+    if begun and name:
+        raise OptionError(f"--from={begun} brings a config of its own: leave out the preset {name}")
+    start = None
+    if begun:
+        trained = open_trained(begun)
+        name, base = trained.preset, dataclasses.replace(trained.config, **ADAPTING)
+        start, _ = trained.load_sandwich()
+    else:
+        name = name or "tuned"
+        base = preset(name)
+    config = _resolved(_override(base, overrides))
+    return Run.create(values.run, config, values.flags_into_string(), name, start)
 
 
 def bound_run(store: Store, *, finetuning: bool = False) -> Run:
@@ -127,6 +161,23 @@ def bound_run(store: Store, *, finetuning: bool = False) -> Run:
         if taken := take_over(run, other):
             print(f"taken over from {other.path}: {', '.join(taken)}")
     return run
+
+
+def _asked() -> tuple[str | None, dict[str, Any]]:
+    """Returns the preset and the fields that the flags ask for, and before them those of the recipe."""
+    sources = [flags.FLAGS]
+    if flags.FLAGS.recipe:
+        # absl's own, because tests give this module other flags
+        recipe = FlagValues()
+        define_config(flag_values=recipe)
+        recipe([flags.FLAGS.recipe, *recipe_lines(flags.FLAGS.recipe)])
+        sources.insert(0, recipe)
+    name, fields = None, {}
+    for source in sources:
+        name = source["preset"].value or name
+        given = {field.name: source[field.name].value for field in dataclasses.fields(Config)}
+        fields |= {field: value for field, value in given.items() if value is not None}
+    return name, fields
 
 
 def _override(config: Config, overrides: dict) -> Config:
@@ -153,9 +204,9 @@ def introduction(run: Run) -> str:
     return f"{run.path}: preset {run.preset or 'unknown'}, {far}; {run.config.precision}"
 
 
-def open_run() -> Run:
-    """Returns the run that `--run` names, which must exist."""
-    return Run.open(flags.FLAGS.run)
+def open_run() -> Trained:
+    """Returns what `--run` names, which must exist."""
+    return open_trained(flags.FLAGS.run)
 
 
 def open_store() -> Store:
@@ -163,7 +214,7 @@ def open_store() -> Store:
     return Store.open(flags.FLAGS.store)
 
 
-def open_fitting_store(run: Run) -> Store:
+def open_fitting_store(run: Trained) -> Store:
     """Returns the store that `--store` names.
 
     Raises:

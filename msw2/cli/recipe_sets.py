@@ -1,8 +1,8 @@
-"""Sets of recipes that `make reproduce` runs: files in `experiments/`, one directive a line.
+"""Sets of recipes that `make reproduce` runs: files in the folder of the recipes, one directive a line.
 
     train --flag=value ...    flags that every training of the set is given, after those of its recipe
     eval --flag=value ...     flags of every evaluation
-    run recipe seed ...       a recipe of `experiments/`, and the seeds to train it with
+    run recipe seed ...       a recipe, and the seeds to train it with
 
 Empty lines and everything after a # are comments. Runs are made in this order, first those of the lowest seed. A run
 that can share trained parts with another should come after it.
@@ -12,8 +12,7 @@ import dataclasses
 import pathlib
 
 from msw2.cli.launch import OptionError
-
-FOLDER = pathlib.Path("experiments")
+from msw2.cli.recipes import FOLDER
 
 
 @dataclasses.dataclass(frozen=True)

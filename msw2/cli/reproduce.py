@@ -17,7 +17,7 @@ from absl import flags
 
 from msw2.benchmarks.machine import Machine
 from msw2.cli.launch import OptionError, launch
-from msw2.cli.recipe_sets import FOLDER, RecipeSet, read_set
+from msw2.cli.recipe_sets import RecipeSet, read_set
 from msw2.data.store import Store, StoreError
 from msw2.evaluation.dossier import markdown
 from msw2.evaluation.dossier_header import header, listed
@@ -41,7 +41,7 @@ MAIN = ("paper", "released", "tuned_3200", "tuned")  # recipes with their tables
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    flags.DEFINE_string("set", "full", f"Recipe set: the name of a `.set` file in `{FOLDER}/`.")
+    flags.DEFINE_string("set", "full", "Recipe set: the name of a `.set` file in `experiments/`.")
     flags.DEFINE_string("store", "data/store", "Folder of the store, made by `make data`.")
     flags.DEFINE_string("runs", "", "Folder of the runs; without it, runs/<set>.")
     flags.DEFINE_float(
@@ -79,7 +79,7 @@ def _run(
     alike = [run_path(folder, *each) for each in asked.runs if each[1] == seed and each != run]
     there = ",".join(str(each) for each in alike if (each / "config.json").exists())
     common = [f"--run={path}", f"--store={store.path}"]
-    training = [f"--flagfile={FOLDER / recipe}.flags", *asked.train, f"--seed={seed}", *common]
+    training = [f"--recipe={recipe}", *asked.train, f"--seed={seed}", *common]
     training += [f"--take_over={there}"] if there else []
     for names in TRAINING:
         for at_once in ([name] for name in names) if machine.gpus else [names]:
@@ -119,7 +119,7 @@ def _write(
         asked.runs,
         store,
         name=flags.FLAGS.set,
-        recipes=str(FOLDER),
+        recipes="experiments",
         added=(*asked.train, *asked.evaluate),
     )
     text = markdown(runs, header=paragraphs, bases=BASES, main=MAIN)

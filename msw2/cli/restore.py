@@ -14,16 +14,16 @@ from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import write_files
+from msw2.inference.trained import Trained
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
-from msw2.training.runs import Run
 
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     options.define_store()
     flags.DEFINE_string("midi", None, "A MIDI file to restore, instead of songs of the store.")
     flags.DEFINE_integer("songs", 8, "Most songs of the store to restore.", lower_bound=1)
@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{len(songs)} songs restored: {folder}")
 
 
-def _songs(run: Run) -> Iterator[tuple[str, np.ndarray, float]]:
+def _songs(run: Trained) -> Iterator[tuple[str, np.ndarray, float]]:
     """Yields (name, bool [step, pitch, track], tempo) of each song that the flags name."""
     values, grid = flags.FLAGS, run.config.grid
     if values.midi:

@@ -1,9 +1,10 @@
 """Every number of a run: one frozen dataclass made of parts, and the presets."""
 
 from msw2.config.config import CHOICES, RANGES, Config, fields_of
-from msw2.config.presets import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, preset
+from msw2.config.presets import ADAPTING, DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, preset
 
 __all__ = [
+    "ADAPTING",
     "CHOICES",
     "DEMO",
     "PAPER",

@@ -26,6 +26,7 @@ PAPER = Config(
     refine="notes",  # Section V.B: "final refine network is selected to do multi-label classification in notes"
     refine_output="sigmoid",  # Section III.A, Fig. 2
     refine_epochs=100,  # not stated; released: 100
+    refine_learning_rate=1e-3,  # not stated; released: Keras's default
     refine_weight=1.0,  # Eq. 4
     refine_residual=False,  # Fig. 2 leaves it open; released: from nothing
     fusion="vrae",  # Section V.B: strategy 3 "is the best of the three"
@@ -136,6 +137,20 @@ SMOKE = dataclasses.replace(
     mfg_epochs=2,
     mfg_transpositions=2,
 )
+
+# What a training that begins with trained weights changes in their config: a tenth of the rates, since what was
+# learnt from thousands of songs must not be lost to ten; and few epochs, since little is new.
+ADAPTING = {
+    "learning_rate": 3e-4,
+    "refine_learning_rate": 1e-4,
+    "mfg_learning_rate": 3e-4,
+    "train_bars": 0,
+    "epoch_bars": 32_000,
+    "bvae_epochs": 3,
+    "refine_epochs": 1,
+    "mfg_epochs": 3,
+    "precision": "auto",
+}
 
 PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "smoke": SMOKE}
 

@@ -21,6 +21,7 @@ class RefinePart(Part):
         *("sigmoid", "released", "deterministic", "stochastic"),
     )
     refine_epochs: int = number("Epochs of a refiner.", 1)
+    refine_learning_rate: float = number("Learning rate of the refiners.", 1e-9, 1.0, before=1e-3)
     refine_weight: float = number("Weight of a sounding cell in a refiner's loss; a silent one has 1.", 1e-3)
     refine_residual: bool = switch(
         "Whether a refiner corrects the BVAE's opinion, or forms its own from nothing. Of no meaning where refine "

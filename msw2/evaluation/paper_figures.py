@@ -11,6 +11,7 @@ from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.inference.pictures import draw_pianorolls
 from msw2.inference.sampling import Sampler
+from msw2.inference.trained import Trained
 from msw2.music.pianoroll import join_phrases
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import replacing
@@ -42,7 +43,7 @@ def fullest(store: Store, split: str) -> tuple[int, np.ndarray]:
     return best
 
 
-def architecture(run: Run, sandwich: keras.Model) -> pathlib.Path | None:
+def architecture(run: Trained, sandwich: keras.Model) -> pathlib.Path | None:
     """Draws Figure 1, the sandwich as it is built, or nothing where graphviz is not installed.
 
     Args:
@@ -75,7 +76,7 @@ def curves(run: Run) -> Iterator[pathlib.Path]:
             yield _path(run, name)
 
 
-def refined(run: Run, sampler: Sampler, phrase: np.ndarray, title: str) -> pathlib.Path:
+def refined(run: Trained, sampler: Sampler, phrase: np.ndarray, title: str) -> pathlib.Path:
     """Draws Figure 8: an original phrase, restored without refine, and restored.
 
     Args:
@@ -95,7 +96,7 @@ def refined(run: Run, sampler: Sampler, phrase: np.ndarray, title: str) -> pathl
     return _draw_phrases(_path(run, "figure8_refined"), pictures, sampler)
 
 
-def side_by_side(run: Run, sampler: Sampler, shared: Sampler, phrase: np.ndarray) -> pathlib.Path:
+def side_by_side(run: Trained, sampler: Sampler, shared: Sampler, phrase: np.ndarray) -> pathlib.Path:
     """Draws Figure 9: what independent BVAEs and a shared one restore, and what they generate.
 
     Args:
@@ -123,5 +124,5 @@ def _draw_phrases(path: pathlib.Path, pictures: dict[str, np.ndarray], sampler: 
     return path
 
 
-def _path(run: Run, name: str) -> pathlib.Path:
+def _path(run: Trained, name: str) -> pathlib.Path:
     return run.path / "figures" / f"{name}.png"

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.config import Config
+from msw2.inference.trained import Trained
 from msw2.models.losses import THRESHOLD
 from msw2.models.prior import Prior
 from msw2.models.sandwich import decoding_view, latent_view
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
-from msw2.training.runs import Run
 
 CHUNK = 16  # phrases: 64 bars keep two cores busy
 BATCH = 256  # phrases in memory at a time as tensors
@@ -138,16 +138,18 @@ class Sampler:
         }
 
     @classmethod
-    def of(cls, run: Run) -> "Sampler":
-        """Returns the sampler of a finished run.
+    def of(cls, trained: Trained) -> "Sampler":
+        """Returns the sampler of a finished run, or of a .keras file.
 
         Raises:
-            RunError: if a stage is missing.
+            RunError: if a stage is missing, or a file is damaged.
         """
-        sandwich, prior = run.load_sandwich()
-        return cls(sandwich, run.config, prior)
+        sandwich, prior = trained.load_sandwich()
+        return cls(sandwich, trained.config, prior)
 
-    def generate(self, phrases: int, *, seed: int, temperature: float, refined: bool = True) -> np.ndarray:
+    def generate(
+        self, phrases: int, *, seed: int, temperature: float, refined: bool = True, progress: bool = True
+    ) -> np.ndarray:
         """Makes phrases from nothing; the i-th has seed `seed + i` and does not depend on the others.
 
         Args:
@@ -155,28 +157,37 @@ class Sampler:
             seed: of the first phrase.
             temperature: 1 for the fitted prior; less draws nearer to its centres.
             refined: whether the refiners have the last word (MSG2 of Table I), or the BVAEs (MSG1).
+            progress: whether to show how far it is.
 
         Returns:
             bool [phrase, bar, step, pitch, track].
         """
         seeds = np.arange(seed, seed + phrases, dtype=np.int64)
         temperatures = np.full(phrases, temperature, np.float32)
-        return self._batched("generating", self._generate[refined], seeds, temperatures)
+        return self._batched("generating" if progress else "", self._generate[refined], seeds, temperatures)
 
-    def restore(self, phrases: np.ndarray, *, refined: bool = True) -> np.ndarray:
+    def restore(self, phrases: np.ndarray, *, refined: bool = True, progress: bool = True) -> np.ndarray:
         """Takes phrases through the whole sandwich, by posterior means.
 
         Args:
             phrases: bool [phrase, bar, step, pitch, track].
             refined: as for `generate`.
+            progress: whether to show how far it is.
 
         Returns:
             bool, same shape.
         """
-        return self._batched("restoring", self._restore[refined], phrases)
+        return self._batched("restoring" if progress else "", self._restore[refined], phrases)
 
     def compose(
-        self, songs: int, phrases: int, *, seed: int, temperature: float, refined: bool = True
+        self,
+        songs: int,
+        phrases: int,
+        *,
+        seed: int,
+        temperature: float,
+        refined: bool = True,
+        progress: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Makes songs of phrases without a silent bar: some track sounds in every bar.
 
@@ -188,6 +199,7 @@ class Sampler:
             seed: of the first phrase.
             temperature: as for `generate`.
             refined: as for `generate`.
+            progress: whether to show how far it is.
 
         Returns:
             bool [song, phrase, bar, step, pitch, track] and the seeds, int64 [song, phrase].
@@ -204,7 +216,9 @@ class Sampler:
                     "train longer, or give another --temperature"
                 )
             count = -(-(wanted - len(seeds)) // CHUNK) * CHUNK
-            batch = self.generate(count, seed=seed + drawn, temperature=temperature, refined=refined)
+            batch = self.generate(
+                count, seed=seed + drawn, temperature=temperature, refined=refined, progress=progress
+            )
             sounding = batch.any(axis=(2, 3, 4)).all(axis=1)
             made.append(batch[sounding])
             seeds = np.append(seeds, seed + drawn + np.flatnonzero(sounding))
@@ -213,9 +227,13 @@ class Sampler:
         return result.reshape(songs, phrases, *self._shape), seeds[:wanted].reshape(songs, phrases)
 
     def _batched(self, what: str, function, *rows: np.ndarray) -> np.ndarray:
-        made, progress = [np.zeros((0, *self._shape), bool)], Progress(len(rows[0]), "phrases", label=what)
+        """Applies a function to rows, a batch at a time; shows how far it is, as `what`, unless that is empty."""
+        made = [np.zeros((0, *self._shape), bool)]
+        progress = Progress(len(rows[0]), "phrases", label=what) if what else None
         for start in range(0, len(rows[0]), BATCH):
             made.append(function(*(array[start : start + BATCH] for array in rows)).numpy())
-            progress.update(min(start + BATCH, len(rows[0])))
-        progress.close()
+            if progress:
+                progress.update(min(start + BATCH, len(rows[0])))
+        if progress:
+            progress.close()
         return np.concatenate(made)

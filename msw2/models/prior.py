@@ -89,9 +89,10 @@ class Prior:
         with replacing(path) as temporary, open(temporary, "wb") as file:
             self.write(file)
 
-    def write(self, file: BinaryIO) -> None:
-        """Writes the prior as `.npz` to an open file."""
-        np.savez(file, **dataclasses.asdict(self))
+    def write(self, file: BinaryIO, *, half: bool = False) -> None:
+        """Writes the prior as `.npz` to an open file; with `half`, its points in half precision."""
+        arrays = dataclasses.asdict(self)
+        np.savez(file, **arrays | ({"points": self.points.astype(np.float16)} if half else {}))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
@@ -105,5 +106,11 @@ class Prior:
         """Reads what `write` wrote."""
         with np.load(source, allow_pickle=False) as file:
             arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
-        numbers = {"units": int, "latent": int, "spread": float, "noise": float}
-        return cls(**{name: numbers.get(name, np.asarray)(array) for name, array in arrays.items()})
+        return cls(
+            units=int(arrays["units"]),
+            latent=int(arrays["latent"]),
+            points=arrays["points"].astype(np.float32),
+            neighbours=arrays["neighbours"],
+            spread=float(arrays["spread"]),
+            noise=float(arrays["noise"]),
+        )

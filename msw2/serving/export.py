@@ -17,11 +17,11 @@ import tensorflow as tf
 
 import msw2
 from msw2.inference.sampling import PhraseFunctions
+from msw2.inference.trained import Trained
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
 from msw2.serving import session_check
 from msw2.serving.warmup import write_warmup
-from msw2.training.runs import Run
 
 MODEL = "msw2"  # name under which it is served
 CHECKED_ROWS = 5
@@ -32,11 +32,11 @@ class ExportError(Exception):
     """A SavedModel that does not do what the model does; the message is one sentence for the user."""
 
 
-def export_run(run: Run, version: int = 1) -> pathlib.Path:
-    """Writes a run's SavedModel, checks it in a process of its own, and publishes it.
+def export_run(run: Trained, version: int = 1) -> pathlib.Path:
+    """Writes the SavedModel of a run or a .keras file, checks it in a process of its own, and publishes it.
 
     Args:
-        run: finished.
+        run: finished, or a .keras file.
         version: TF Serving takes the highest one; an existing version is replaced.
 
     Returns:
@@ -60,7 +60,7 @@ def export_run(run: Run, version: int = 1) -> pathlib.Path:
     return target
 
 
-def serving_functions(run: Run) -> PhraseFunctions:
+def serving_functions(run: Trained) -> PhraseFunctions:
     """Returns the functions of a run for serving, one phrase at a time.
 
     Most requests to a server are for one phrase.
@@ -160,7 +160,7 @@ def _write(functions: PhraseFunctions, folder: pathlib.Path) -> dict[str, Callab
     return endpoints
 
 
-def _constants(run: Run) -> dict:
+def _constants(run: Trained) -> dict:
     """Returns what a client has to know to make a song of a pianoroll."""
     grid = run.config.grid
     return {

@@ -40,6 +40,7 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
         return False
     config, sandwich = run.config, build_sandwich(run.config)
     run.load_weights(sandwich, *stage1_parts(track))
+    run.begin(sandwich, name)
     refiner, resume = sandwich.get_layer(name), None
     if config.refine != "none":
         feed: Feed = UnitFeed.of(config, store, (track,), name)

@@ -16,6 +16,7 @@ from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
 from msw2.system.files import copy, replacing
 
+START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
 FINETUNED = "finetuned"  # folder of the weights after finetuning, within that of the weights
 
 
@@ -58,7 +59,14 @@ class Run:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
     @classmethod
-    def create(cls, path: str | os.PathLike, config: Config, flags: str = "", preset: str = "") -> "Run":
+    def create(
+        cls,
+        path: str | os.PathLike,
+        config: Config,
+        flags: str = "",
+        preset: str = "",
+        start: keras.Model | None = None,
+    ) -> "Run":
         """Opens the run, or makes a new one.
 
         Args:
@@ -66,6 +74,7 @@ class Run:
             config: what it must be.
             flags: the flags it was asked for with, kept in flags.txt.
             preset: name of the preset that the config began with.
+            start: a trained sandwich whose weights the trainings of a new run begin with; None: with fresh ones.
 
         Raises:
             RunError: if there is a run with another config.
@@ -78,7 +87,9 @@ class Run:
         with replacing(path / "flags.txt") as temporary:
             temporary.write_text(flags, "utf-8")
         run = cls(path, config, preset)
-        run._write()
+        for name in PARTS if start else ():
+            save_weights(start.get_layer(name), run.start(name))
+        run._write()  # last: with it the run is there
         return run
 
     def changed(self, fields: dict[str, Any]) -> "Run":
@@ -122,6 +133,10 @@ class Run:
     def weights(self, part: str) -> pathlib.Path:
         """Returns where a part's weights are, or will be."""
         return self.path / "weights" / f"{part}.weights.h5"
+
+    def start(self, part: str) -> pathlib.Path:
+        """Returns where the weights are that a part's training begins with, if it begins with trained ones."""
+        return self.path / START / f"{part}.weights.h5"
 
     def finetuned(self, part: str) -> pathlib.Path:
         """Returns where a part's weights are after finetuning, or will be."""
@@ -180,6 +195,17 @@ class Run:
             )
         for name in names:
             _load(sandwich.get_layer(name), self.weights(name))
+
+    def begin(self, sandwich: keras.Model, *names: str) -> bool:
+        """Gives parts the weights that their training begins with; returns False if it begins with fresh ones.
+
+        Raises:
+            RunError: if the weights are damaged.
+        """
+        begun = [name for name in names if self.start(name).exists()]
+        for name in begun:
+            _load(sandwich.get_layer(name), self.start(name))
+        return bool(begun)
 
     def load_sandwich(self) -> tuple[keras.Model, Prior]:
         """Returns the whole trained model and its prior: finetuned, if the run is.

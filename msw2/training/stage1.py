@@ -43,7 +43,7 @@ def _train(run: Run, store: Store, feed: UnitFeed, parts: tuple[str, str], name:
     """Trains one BVAE on all that a feed has, and writes its encoder and its decoder."""
     config, sandwich = run.config, build_sandwich(run.config)
     encoder, decoder = parts
-    if config.output_bias:
+    if not run.begin(sandwich, *parts) and config.output_bias:
         set_output_bias(sandwich.get_layer(decoder), feed.train.sounding_share())
     track = encoder.split("_")[0]
     view = set_stage(sandwich, "stage1", config, track=track, steps=config.bvae_epochs * feed.steps)

@@ -116,7 +116,8 @@ def scale_of(moments: RowFile) -> tuple[np.ndarray, np.ndarray]:
 def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: RowFile) -> Resume:
     """Fits the MFG-VAE to moments, and to their scale."""
     config = run.config
-    if config.standardise:
+    # The scale of the moments is a weight too: a trained MFG-VAE keeps the one that it has learnt with.
+    if not run.begin(sandwich, *FUSION_PARTS) and config.standardise:
         mean, deviation = scale_of(moments)
         # A latent unit that the BVAE does not use is constant: it must not be blown up to deviation 1.
         deviation = np.maximum(deviation, 1e-2)

@@ -70,7 +70,7 @@ def set_stage(
             optimizer = build_optimizer(config, steps)
         elif stage == "refine":
             view = view or refine_view(sandwich, config, track)
-            optimizer = Adam()
+            optimizer = Adam(config.refine_learning_rate)
             loss, metrics = refine_loss(config.refine_weight, config.refine_output), [refine_accuracy()]
         elif stage == "stage2":
             view = view or fusion_view(sandwich, config)

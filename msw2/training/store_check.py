@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from msw2.data.store import Store
 from msw2.system.files import replacing
@@ -9,8 +10,8 @@ from msw2.training.fit import Resume
 from msw2.training.runs import Run, RunError
 
 
-def check_grid(run: Run, store: Store) -> None:
-    """Holds a store to the grid of a run.
+def check_grid(run: Any, store: Store) -> None:
+    """Holds a store to the grid of a trained model, which has a `path` and a `config`.
 
     Raises:
         RunError: if the grids differ.

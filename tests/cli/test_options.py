@@ -224,22 +224,22 @@ def test_auto_is_resolved_when_the_run_is_made_and_is_the_runs_from_then_on(pars
         (
             "paper",
             {"mfg_epochs": 9},
-            "preset paper, 1 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+            "preset paper, 1 of 51 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
         ),
         (
             "released",
             {},
-            "preset released, 6 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+            "preset released, 6 of 51 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
         ),
         (
             "tuned",
             {},
-            "preset tuned, 30 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+            "preset tuned, 30 of 51 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
         ),
         (
             "tuned",
             {"bvae_hidden": 9, "sigma": "multiplier", "seed": 3},
-            "preset tuned, 32 of 50 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
+            "preset tuned, 32 of 51 fields differ from the paper's; msw2/config/presets.py has the reasons; float32",
         ),
         ("", {}, "preset unknown, the paper's, field for field; float32"),
     ],

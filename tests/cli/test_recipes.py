@@ -9,7 +9,9 @@ from absl import flags
 import msw2
 from msw2.cli import eval as evaluation
 from msw2.cli import options, stage1
+from msw2.cli.launch import OptionError
 from msw2.cli.recipe_sets import read_set
+from msw2.cli.recipes import recipe_lines
 from msw2.cli.reproduce import BASES, MAIN
 from msw2.config import DEMO, PAPER, RELEASED, SMOKE, TUNED
 from msw2.evaluation.claims import claims
@@ -50,7 +52,7 @@ def config(parse, tmp_path, monkeypatch):
 
     def made(recipe, *more):
         run = tmp_path / f"{recipe}{len(list(tmp_path.iterdir()))}"
-        parse(stage1, f"--flagfile=experiments/{recipe}.flags", *more, f"--run={run}")
+        parse(stage1, f"--recipe={recipe}", *more, f"--run={run}")
         return options.training_run().config
 
     return made
@@ -163,3 +165,26 @@ def test_claims_are_of_recipes_that_there_are():
     assert len(asked) == 10
     smoke = {recipe for recipe, _ in read_set("smoke", ROOT / "experiments").runs}
     assert asked <= smoke  # so that it shows that all of the dossier can be made
+
+
+@pytest.mark.parametrize("recipe", ["tuned_3200-project", "paper-shared"])
+def test_a_recipe_is_a_flagfile_of_the_repository_too(parse, config, recipe, tmp_path, monkeypatch):
+    expected = config(recipe)
+    parse(stage1, f"--flagfile=experiments/{recipe}.flags", f"--run={tmp_path / 'flagfile'}")
+    assert options.training_run().config == expected
+
+
+def test_flags_override_a_recipe_and_another_preset_keeps_its_changes(config):
+    made = config("tuned_3200-shared", "--bvae_epochs=7", "--preset=demo", "--noshared")
+    changed = {"train_bars": 3200, "epoch_bars": 0, "refine_epochs": 2, "bvae_epochs": 7}
+    assert made == dataclasses.replace(DEMO, **changed)
+
+
+def test_a_recipe_that_there_is_not(config):
+    with pytest.raises(OptionError, match=r"^recipe 'tune' is not one of demo, paper, .*, tuned, "):
+        config("tune")
+
+
+def test_recipes_are_read_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recipe_lines("paper-no_fusion") == ["--preset=paper", "--fusion=none", "--prior_std=0.1"]

@@ -1,6 +1,7 @@
 """`make reproduce` with commands that train nothing: they write what its own commands would leave."""
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from msw2.benchmarks.machine import Machine
 from msw2.cli import reproduce
 from msw2.cli.launch import OptionError
+from msw2.cli.recipe_sets import read_set
 from msw2.data.store import StoreError
 
 MACHINE = Machine("Some CPU", 3, 8 * 2**30, (), {"Keras": "3.x", "NumPy": "2.y"}, 0.5)
@@ -70,6 +72,8 @@ def setting(tmp_path, monkeypatch):
             (path / "eval" / "metrics.csv").write_text(f"{HEADER}\nMSR,F1,correct,mean,0.625,0.6,0.65\n")
         return Child(clock, 0)
 
+    own = functools.partial(read_set, folder=tmp_path / "experiments")
+    monkeypatch.setattr(reproduce, "read_set", own)
     monkeypatch.setattr(reproduce.children, "start", start)
     monkeypatch.setattr(reproduce, "time", clock)
     monkeypatch.setattr(reproduce, "Store", types.SimpleNamespace(open=lambda path: store))
@@ -102,7 +106,7 @@ def seconds(tmp_path, recipe="tuned_3200", seed=0):
 def test_the_commands_of_a_set(command, setting, capsys, tmp_path):
     command(reproduce, "--set=some")
     assert made(setting) == FIRST + SHARED + SECOND
-    flags = ["--flagfile=experiments/tuned_3200.flags", "--bvae_hidden=5", "--seed=0"]
+    flags = ["--recipe=tuned_3200", "--bvae_hidden=5", "--seed=0"]
     where = ["--run=runs/some/tuned_3200/seed0", "--store=data/store"]
     assert setting.commands[0] == ("stage1", *flags, *where)
     assert setting.commands[1:4] == [
@@ -110,7 +114,7 @@ def test_the_commands_of_a_set(command, setting, capsys, tmp_path):
     ]  # fmt: skip
     assert setting.commands[4] == (
         "stage1",
-        "--flagfile=experiments/tuned_3200-shared.flags",
+        "--recipe=tuned_3200-shared",
         *("--bvae_hidden=5", "--seed=0", "--run=runs/some/tuned_3200-shared/seed0", "--store=data/store"),
         "--take_over=runs/some/tuned_3200/seed0",
     )

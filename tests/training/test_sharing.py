@@ -71,7 +71,7 @@ OTHER = {
     "gates": "hard_sigmoid", "position": False, "likelihood": "gaussian", "output_bias": False,
     "sigma": "multiplier", "epsilon_std": 0.25, "bvae_kl": 9.0, "bvae_epochs": 9,
     "refine": "none", "refine_output": "stochastic", "refine_epochs": 9, "refine_weight": 7.0,
-    "refine_residual": False,
+    "refine_learning_rate": 0.5, "refine_residual": False,
     "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "tanh", "mfg_target": "moments",
     "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5, "mfg_epochs": 9, "mfg_transpositions": 1,
     "prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5,

@@ -1,0 +1,26 @@
+# The types of `__init__.py`, which must not import what they name.
+import os
+from typing import TypeVar
+
+from pretty_midi import PrettyMIDI
+from pypianoroll import Multitrack
+
+from msw2.inference.band import Band
+
+_Song = TypeVar("_Song", Multitrack, PrettyMIDI)
+
+__version__: str
+MODEL: str
+
+def load(path: str | os.PathLike = ...) -> Band: ...
+def restore(song: _Song, *, model: str | os.PathLike = ..., progress: bool = ...) -> _Song: ...
+def generate(
+    *,
+    model: str | os.PathLike = ...,
+    songs: int = ...,
+    phrases: int = ...,
+    seed: int = ...,
+    temperature: float = ...,
+    tempo: float = ...,
+    progress: bool = ...,
+) -> list[Multitrack]: ...

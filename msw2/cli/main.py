@@ -1,0 +1,38 @@
+"""The console command `msw2`: `msw2 generate --songs=2` is `python -m msw2.cli.generate --songs=2`."""
+
+import ast
+import pathlib
+import re
+import runpy
+import sys
+
+MAKE = re.compile(r"^`make [\w-]+`: ")  # what the repository calls it
+FOLDER = pathlib.Path(__file__).parent
+
+
+def main() -> None:
+    """Runs the sub-command that the first argument names; without one, or with --help, lists them all."""
+    there, (program, *arguments) = commands(), sys.argv
+    name = arguments[0] if arguments else ""
+    if name in ("", "help", "-h", "--help"):
+        print("msw2 COMMAND [--flag=value ...]; `msw2 COMMAND --help` lists the flags of a command.\n")
+        width = max(map(len, there))
+        for each, summary in there.items():
+            print(f"  {each:<{width}}  {summary}")
+        return
+    module = name.replace("-", "_")
+    if module not in there:
+        sys.exit(f"error: {name!r} is not one of {', '.join(there)}")
+    sys.argv = [f"{program} {name}", *arguments[1:]]
+    runpy.run_module(f"msw2.cli.{module}", run_name="__main__", alter_sys=True)
+
+
+def commands() -> dict[str, str]:
+    """Returns each command's name and the first sentence on it, by reading the files: importing them takes seconds."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        if {"define_flags", "main"} <= functions:
+            found[path.stem] = MAKE.sub("", (ast.get_docstring(tree) or "").splitlines()[0])
+    return found

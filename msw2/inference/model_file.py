@@ -1,0 +1,134 @@
+"""A trained sandwich as one .keras file: Keras's own members, the config, and what generation draws from."""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+
+from msw2.config import Config
+from msw2.models.prior import Prior
+from msw2.system.files import replacing
+from msw2.training.runs import RunError
+
+SUFFIX = ".keras"
+CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
+WEIGHTS = "model.weights.h5"  # Keras's name
+STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFile:
+    """A .keras file, which serves the commands as a finished run does.
+
+    Attributes:
+        file: the file.
+        path: folder of what the commands make with it.
+        config: what the model was built from.
+        preset: name of the preset that the config began with, empty where nothing says so.
+    """
+
+    file: pathlib.Path
+    path: pathlib.Path
+    config: Config
+    preset: str = ""
+
+    @classmethod
+    def open(cls, file: str | os.PathLike, path: str | os.PathLike = "") -> "ModelFile":
+        """Opens a file that `write_model_file` wrote; without `path`, what is made goes to `msw2-<name>`.
+
+        Raises:
+            RunError: if it is missing or damaged.
+        """
+        file = pathlib.Path(file)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                fields = json.loads(archive.read(CONFIG))
+            preset = fields.pop("preset", "")
+            config = Config.restored(fields)
+        except FileNotFoundError as error:
+            raise RunError(f"no model at {file}: `make export` writes one") from error
+        except (OSError, AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise RunError(f"{file} is damaged, or no .keras file of msw2") from error
+        return cls(file, pathlib.Path(path or f"msw2-{file.stem}"), config, preset)
+
+    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+        """Returns the whole trained model, in float32, and its prior.
+
+        Raises:
+            RunError: if the file is damaged.
+        """
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                prior = Prior.read(io.BytesIO(archive.read(PRIOR)))
+            return keras.models.load_model(self.file, compile=False), prior
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise RunError(f"{self.file} is damaged, or no .keras file of msw2") from error
+
+
+def write_model_file(
+    path: str | os.PathLike,
+    model: keras.Model,
+    config: Config,
+    prior: Prior,
+    *,
+    preset: str = "",
+    half: bool = False,
+) -> None:
+    """Writes one .keras file, whole or not at all; `ModelFile` and `keras.models.load_model` read it.
+
+    Args:
+        path: ends in .keras.
+        model: the trained sandwich.
+        config: what it was built from.
+        prior: what `generate` draws from.
+        preset: name of the preset that the config began with.
+        half: whether weights and prior are stored in half precision, for less than half of the size. What is read
+            back computes in float32 all the same.
+
+    Raises:
+        ValueError: if the path does not end in .keras.
+    """
+    if pathlib.Path(path).suffix != SUFFIX:
+        raise ValueError(f"{path} does not end in {SUFFIX}")
+    latents = io.BytesIO()
+    prior.write(latents, half=half)
+    own = {
+        CONFIG: json.dumps({"preset": preset, **dataclasses.asdict(config)}).encode(),
+        PRIOR: latents.getvalue(),
+    }
+    with replacing(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        if half:
+            members[WEIGHTS] = _halved(members[WEIGHTS])
+        with zipfile.ZipFile(
+            temporary, "w", zipfile.ZIP_STORED if not half else zipfile.ZIP_DEFLATED
+        ) as archive:
+            for name, content in (members | own).items():
+                archive.writestr(zipfile.ZipInfo(name, STAMP), content, archive.compression)
+
+
+def _halved(content: bytes) -> bytes:
+    """Returns an HDF5 file with the same members, those of float32 in half precision."""
+    made = io.BytesIO()
+    with h5py.File(io.BytesIO(content), "r") as source, h5py.File(made, "w") as target:
+        target.attrs.update(source.attrs)
+
+        def copy(name: str, member: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(member, h5py.Dataset):
+                array = member[()]
+                narrow = np.asarray(array).dtype == np.float32
+                written = target.create_dataset(name, data=array.astype(np.float16) if narrow else array)
+            else:
+                written = target.require_group(name)
+            written.attrs.update(member.attrs)
+
+        source.visititems(copy)
+    return made.getvalue()

@@ -1,0 +1,83 @@
+"""A sandwich in one file: whole and half precision."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from msw2.inference.band import Band
+from msw2.inference.model_file import CONFIG, WEIGHTS, ModelFile
+from msw2.inference.trained import open_trained
+from msw2.training.runs import RunError
+
+
+@pytest.fixture(scope="module")
+def band(smoke_run):
+    return Band.load(smoke_run.path)
+
+
+@pytest.fixture(scope="module")
+def halved(band, tmp_path_factory):
+    path = tmp_path_factory.mktemp("half") / "small.keras"
+    band.save(path, half=True)
+    return path
+
+
+def test_half_precision_rounds_each_weight_once_and_computes_in_float32(band, halved):
+    loaded = Band.load(halved)
+    assert len(band.model.weights) == len(loaded.model.weights) > 100
+    for before, after in zip(band.model.weights, loaded.model.weights, strict=True):
+        assert after.dtype == before.dtype
+        expected = before.numpy()
+        if expected.dtype == np.float32:
+            expected = expected.astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(after.numpy(), expected, err_msg=before.path)
+    points = band.prior.points.astype(np.float16).astype(np.float32)
+    assert loaded.prior.points.dtype == np.float32
+    np.testing.assert_array_equal(loaded.prior.points, points)
+    np.testing.assert_array_equal(loaded.prior.neighbours, band.prior.neighbours)
+    assert loaded.model.compute_dtype == "float32"
+
+
+def test_keras_itself_loads_half_precision(halved):
+    assert keras.models.load_model(halved).get_layer("bass_encoder").weights[0].dtype == "float32"
+
+
+def test_no_weight_of_float32_is_left_in_a_half_file(halved):
+    with zipfile.ZipFile(halved) as archive:
+        content = io.BytesIO(archive.read(WEIGHTS))
+    kinds = set()
+    with h5py.File(content, "r") as file:
+        file.visititems(lambda _, member: kinds.add(str(member.dtype)) if hasattr(member, "dtype") else None)
+    assert "float16" in kinds
+    assert "float32" not in kinds
+
+
+def test_the_same_model_gives_the_same_bytes(band, halved, tmp_path):
+    band.save(tmp_path / "again.keras", half=True)
+    first, second = (zipfile.ZipFile(path) for path in (halved, tmp_path / "again.keras"))
+    with first, second:
+        assert first.namelist() == second.namelist()
+        for name in set(first.namelist()) - {"metadata.json"}:  # Keras writes the date there
+            assert first.read(name) == second.read(name), name
+
+
+def test_a_file_says_what_it_is_and_where_its_music_goes(band, halved, smoke_run):
+    opened = open_trained(halved)
+    assert isinstance(opened, ModelFile)
+    assert opened.config == smoke_run.config
+    assert opened.preset == "smoke"
+    assert str(opened.path) == "msw2-small"  # in the current folder
+
+
+def test_a_config_that_is_no_object_is_refused(halved, tmp_path):
+    other = tmp_path / "list.keras"
+    with zipfile.ZipFile(halved) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, json.dumps([1]) if name == CONFIG else source.read(name))
+    with pytest.raises(RunError, match=rf"^{other} is damaged, or no \.keras file of msw2$"):
+        open_trained(other)
