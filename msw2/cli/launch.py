@@ -28,7 +28,7 @@ def launch(
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # TensorFlow prints pages about each model it saves
         try:
-            take_positional(argv[1:], positional)
+            take_positional(argv[1:], positional, flags.FLAGS)
             main()
         except (OptionError, *errors) as error:
             sys.exit(f"error: {error}")
@@ -42,12 +42,13 @@ def launch(
     app.run(guarded)
 
 
-def take_positional(words: list[str], name: str | None) -> None:
+def take_positional(words: list[str], name: str | None, values: flags.FlagValues) -> None:
     """Gives what stands without `--` on the command line to a flag.
 
     Args:
         words: what was given.
         name: of the flag; None: the command takes no words.
+        values: the command's flags.
 
     Raises:
         OptionError: if there are more words than the command takes, or the flag is given, too.
@@ -56,7 +57,7 @@ def take_positional(words: list[str], name: str | None) -> None:
         return
     if name is None:
         raise OptionError(f"unexpected {words[0]!r}: options begin with --")
-    flag = flags.FLAGS[name]
+    flag = values[name]
     if flag.present:
         raise OptionError(f"unexpected {words[0]!r}: --{name} is given, too")
     if isinstance(flag.default, list):

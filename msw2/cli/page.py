@@ -8,7 +8,7 @@ from msw2.cli.launch import OptionError, launch
 from msw2.music.grid import Grid
 from msw2.page.build import build_page
 from msw2.page.folder import FolderError, read_folder
-from msw2.sound.soundfont_check import SoundError
+from msw2.sound.soundfont import SoundError
 from msw2.system.progress import say
 
 MEGABYTE = 1e6

@@ -49,7 +49,10 @@ class About:
             raise AboutError("made is empty: it is to say what was done, such as restored")
         if bool(self.other) != bool(self.other_file):
             raise AboutError("other and other_file go together: a label and the name of a file")
-        if pathlib.PurePath(self.other_file).name != self.other_file or "\\" in self.other_file:
+        inside = (
+            pathlib.PureWindowsPath(self.other_file).name == self.other_file
+        )  # / and \\ both lead elsewhere
+        if not inside or self.other_file == "..":
             raise AboutError(f"other_file {self.other_file!r} is not the name of a file in the same folder")
         _check_seeds(self.seeds)
         _check_figures(self.figures)

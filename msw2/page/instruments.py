@@ -1,24 +1,27 @@
 """The instruments as the page's player reads them: one recording in Ogg Vorbis, and where each sound lies in it."""
 
 import base64
-import io
+import math
 import os
 from collections.abc import Collection, Sequence
 
 import numpy as np
-import soundfile
 
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACKS
 from msw2.page.samples import VELOCITY, record
 from msw2.page.songs import TICKS
+from msw2.sound.audio_file import ogg_bytes
+from msw2.sound.mix import GAINS, LONGEST_RELEASE
 from msw2.sound.synth import RATE
 
 # Drums of General MIDI that end one another: hi-hats, whistles, guiros, cuicas, triangles.
 CHOKES = ((42, 44, 46), (71, 72), (73, 74), (78, 79), (80, 81))
-GAIN = 2.0
-COMPRESSION = 0.8  # 0..1, of Vorbis
-CHUNK = 2**16
+GAIN = 4.5  # of all tracks: 20 real songs, with the mix's gains, then have its loudness in the median
+RELEASE = 0.1  # seconds in which a note that is let go falls to 1 / e
+# Where the mix shortens releases, it says in how many seconds a note falls by 100 dB: a factor of e to this power.
+FALL = math.log(10**5)
+COMPRESSION = 0.8  # of Vorbis, 0..1
 
 
 def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.PathLike | None = None) -> dict:
@@ -41,7 +44,12 @@ def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.Pa
         "gain": GAIN,
         "velocity": VELOCITY,
         "tracks": [
-            {"name": track.name, "drum": track.is_drum, "gain": round(level, 6)}
+            {
+                "name": track.name,
+                "drum": track.is_drum,
+                "gain": round(level * 10 ** (GAINS[track.name] / 20), 6),
+                "release": round(LONGEST_RELEASE.get(track.name, FALL * RELEASE) / FALL, 4),
+            }
             for track, level in zip(TRACKS, recording.levels, strict=True)
         ],
         "chokes": CHOKES,
@@ -49,16 +57,11 @@ def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.Pa
             [each.track, each.pitch, each.start, each.frames, each.loop_start, each.loop_end]
             for each in recording.samples
         ],
-        "ogg": base64.b64encode(_ogg(recording.sound)).decode("ascii"),
+        "ogg": _ogg(recording.sound),
     }
 
 
-def _ogg(sound: np.ndarray) -> bytes:
-    """Returns a mono sound as Ogg Vorbis."""
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", RATE, 1, format="OGG", subtype="VORBIS", compression_level=COMPRESSION
-    ) as file:
-        for at in range(0, len(sound), CHUNK):
-            file.write(sound[at : at + CHUNK])
-    return buffer.getvalue()
+def _ogg(sound: np.ndarray) -> str:
+    """Returns a mono sound as Ogg Vorbis in base64; empty where there is none."""
+    content = ogg_bytes(sound[:, None], rate=RATE, compression=COMPRESSION) if len(sound) else b""
+    return base64.b64encode(content).decode("ascii")

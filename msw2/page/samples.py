@@ -107,7 +107,7 @@ def _track_sounds(track: int, pitches: Sequence[int], soundfont: str | os.PathLi
     held = DRUM_HELD if track == DRUMS else HELD
     each = held + GAP
     played = _played(track, pitches, held, each)
-    sound = synthesise(played, soundfont).mean(axis=1, dtype=np.float32)
+    sound = mono(synthesise(played, soundfont))
     found = []
     for index, pitch in enumerate(pitches):
         note = sound[round(index * each * RATE) : round((index + 1) * each * RATE)]
@@ -117,6 +117,13 @@ def _track_sounds(track: int, pitches: Sequence[int], soundfont: str | os.PathLi
         else:
             found.append((pitch, _decayed(note[_start(note) :]), (0, 0)))
     return found
+
+
+def mono(sound: np.ndarray) -> np.ndarray:
+    """Returns the mean of two channels, float32 [frame], with their power: unlike channels would lose half of it."""
+    mean = sound.mean(axis=1, dtype=np.float32)
+    power = float(np.mean(np.square(mean), dtype=np.float64))
+    return mean * np.float32(np.sqrt(np.mean(np.square(sound), dtype=np.float64) / power)) if power else mean
 
 
 def _played(track: int, pitches: Sequence[int], held: float, each: float) -> bytes:

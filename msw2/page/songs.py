@@ -104,7 +104,9 @@ def clean(text: str) -> str:
 
 
 def shown(value: float | str) -> str:
-    """Returns a figure as it is shown: text as it is, numbers with at most four digits behind the point."""
+    """Returns a figure as it is shown: text as it is, and numbers with about four digits that matter."""
     if isinstance(value, str):
         return clean(value)
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if abs(value) < 1 else f"{value:,.4f}".rstrip("0").rstrip(".")

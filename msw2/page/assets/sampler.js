@@ -1,7 +1,6 @@
 // The instruments: sounds of a General MIDI soundfont, played at the pitch, time and loudness that a note asks for.
 
-const RELEASE = 0.1; // seconds in which a released note falls to a third, as the soundfont's notes do
-const CHOKED = 0.02; // the same for an open hi-hat that is closed
+const CHOKED = 0.02; // seconds in which an open hi-hat that is closed falls to a third
 const ATTACK = 0.01; // seconds to fade in a note that is entered in its middle
 
 class Sampler {
@@ -45,7 +44,7 @@ class Sampler {
     const { track, pitch, velocity } = note;
     const sound = this.nearest[track][pitch];
     if (!sound) return null;
-    const { drum, gain } = this.kit.tracks[track];
+    const { drum, gain, release } = this.kit.tracks[track];
     const rate = drum ? 1 : 2 ** ((pitch - sound.pitch) / 12);
     const loop = sound.loopEnd - sound.loopStart;
     let offset = entered * rate;
@@ -65,8 +64,8 @@ class Sampler {
     source.connect(level).connect(into);
     source.start(when, offset);
     if (!drum) {
-      level.gain.setTargetAtTime(0, Math.max(end, when + ATTACK), RELEASE);
-      source.stop(end + 8 * RELEASE);
+      level.gain.setTargetAtTime(0, Math.max(end, when + ATTACK), release);
+      source.stop(end + 8 * release);
     }
     return { source, level, group: drum ? this.group.get(pitch) : undefined };
   }
