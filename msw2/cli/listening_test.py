@@ -13,13 +13,13 @@ from msw2.cli.launch import OptionError, launch
 from msw2.data.store import Store
 from msw2.inference.listening import SPLIT, Excerpt, excerpts, folder_clips, generated
 from msw2.inference.sampling import Sampler, SilenceError
+from msw2.inference.trained import Trained, open_trained
 from msw2.page.listening_key import ListeningError
 from msw2.page.listening_page import build_listening_test
 from msw2.page.listening_sound import Clip
 from msw2.sound.soundfont import SoundError
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
-from msw2.training.runs import Run
 from msw2.training.store_check import check_grid
 
 RESTORE, GENERATE, UNREFINED = "restore", "generate", "generate without refine"
@@ -31,16 +31,18 @@ PAGE, KEY = "listening-test.html", "listening-key.json"
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    options.define_run()
+    options.define_trained()
     options.define_store()
-    flags.DEFINE_string("no_fusion_run", None, "A run of a recipe without fusion; left out where not given.")
+    flags.DEFINE_string(
+        "no_fusion_run", None, "A run of a recipe without fusion; without it, that system is left out."
+    )
     flags.DEFINE_multi_string(
         "system", [], "NAME:FOLDER, another system's MIDI files, such as MuseGAN:folder; can be repeated."
     )
     flags.DEFINE_integer("clips", 3, "Clips a system.", lower_bound=1, upper_bound=20)
     flags.DEFINE_integer("phrases", 2, "Phrases a clip, of four bars each.", lower_bound=1, upper_bound=16)
     flags.DEFINE_integer("seed", 0, "Seed of songs, generated phrases and orders.", lower_bound=0)
-    flags.DEFINE_string("out", "runs/listening", "Folder for the page and its key.")
+    flags.DEFINE_string("out", None, "Folder for the page and its key; `listening` in the run's without it.")
     flags.DEFINE_string("soundfont", None, "SoundFont 2 file to play with; TimGM6mb without it.")
 
 
@@ -61,7 +63,7 @@ def main() -> None:
         for sentence in left_out:
             print(f"left out: {sentence}")
     practice = chosen[-1].clip() if len(chosen) > 2 * values.clips else None
-    folder = pathlib.Path(values.out)
+    folder = pathlib.Path(values.out) if values.out else run.path / "listening"
     build_listening_test(
         folder / PAGE,
         folder / KEY,
@@ -88,12 +90,12 @@ def _others(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _no_fusion_run(store: Store) -> Run | None:
+def _no_fusion_run(store: Store) -> Trained | None:
     """Returns the run that `--no_fusion_run` names."""
     path = flags.FLAGS.no_fusion_run
     if path is None:
         return None
-    run = Run.open(path)
+    run = open_trained(path)
     check_grid(run, store)
     if run.config.fusion != "none":
         raise OptionError(f"--no_fusion_run={path}: its fusion is {run.config.fusion!r}, not 'none'")
@@ -113,7 +115,7 @@ def _excerpts(store: Store) -> list[Excerpt]:
     return found
 
 
-def _own(run: Run, unfused: Run | None, chosen: list[Excerpt]) -> dict[str, list[Clip]]:
+def _own(run: Trained, unfused: Trained | None, chosen: list[Excerpt]) -> dict[str, list[Clip]]:
     """Returns the clips of the run's systems."""
     values = flags.FLAGS
     restored, real = chosen[: values.clips], chosen[values.clips : 2 * values.clips]
