@@ -1,4 +1,4 @@
-"""`make listening-test`: a page on which listeners rate music without knowing what made it, as in Table II.
+"""`make listening-test`: a page for listeners, who rate music without knowing what made it, as in Table II.
 
 Real songs and restored songs are different songs, so that nobody hears a song beside its restoration, or knows it
 again. Generated clips have the tempos of the restored ones, and each system draws with seeds of its own.

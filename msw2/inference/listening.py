@@ -27,7 +27,7 @@ class Excerpt:
 
     Attributes:
         song: name of the song in its store.
-        bar: of the song, at which they begin, from 0.
+        bar: of the song, where they begin, from 0.
         phrases: bool [phrase, bar, step, pitch, track].
         tempo: beats a minute.
     """

@@ -34,9 +34,9 @@ def build_listening_test(
 ) -> Key:
     """Writes the page and its key, each whole or not at all. The same input gives the same bytes.
 
-    Nothing in the page names a system. A clip's id is a hash of the seed and its sound, and clips stand in the order
-    of their ids, so that neither tells where a clip is from. The page makes each listener's order from the seed and
-    the listener's name (`shuffle.listening_order`).
+    Nothing in the page names a system. A clip's id is a hash of the seed and its sound. The clips stand in the order
+    of their ids. So neither id nor place tells where a clip is from. The page makes each listener's order from the
+    seed and the listener's name (`shuffle.listening_order`).
 
     Args:
         page: the HTML file to write.
@@ -51,7 +51,7 @@ def build_listening_test(
         The key.
 
     Raises:
-        ListeningError: if a system has no clips, there is no system, or a clip is silent.
+        ListeningError: for no systems, a system without clips, or a silent clip.
         SoundError: as `sound.synth.synthesise`.
     """
     if not systems:

@@ -14,7 +14,7 @@ from msw2.sound.synth import RATE
 from msw2.system.progress import Progress
 
 MAX_SECONDS = 20.0  # of a clip
-RELEASE = 0.5  # seconds after the last bar, in which the sound fades out
+RELEASE = 0.5  # seconds after the last bar; the sound fades out there
 LOUDNESS = -20.0  # LUFS; where peaks do not allow it, all clips are softer
 PEAK = -1.5  # dB of full scale; Vorbis may add a few tenths
 

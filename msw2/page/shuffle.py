@@ -1,4 +1,7 @@
-"""The order in which a listener hears the clips. `listening.js` has the same function; a test compares the two."""
+"""The order of the clips, a different one for each listener.
+
+`assets/listening_order.js` has the same function. A test compares the two.
+"""
 
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619  # the hash FNV-1a (Fowler, Noll, Vo), of 32 bits
 WARM_UP = 16  # draws that are thrown away: the first ones of similar names are alike

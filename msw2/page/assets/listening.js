@@ -9,6 +9,8 @@
   function show() {
     const view = !session ? "start" : session.finished ? "end" : "clip";
     for (const id of ["start", "clip", "end"]) element(id).hidden = id !== view;
+    element("who").hidden = !session;
+    element("listener").textContent = session ? session.state.listener : "";
     if (view === "clip") showClip();
     if (view === "end") showEnd();
     window.scrollTo(0, 0);
@@ -205,6 +207,7 @@
   }
 
   function another() {
+    player.stop();
     session.leave();
     session = null;
     element("name").value = "";
