@@ -42,7 +42,8 @@ def main() -> None:
     store = options.open_fitting_store(run)
     _check(store, "train", values.train_phrases)
     _check(store, values.split, values.held_out)
-    request = Request(**{each.name: values[each.name].value for each in dataclasses.fields(Request)})
+    asked = {each.name for each in dataclasses.fields(Request)} & set(values)
+    request = Request(**{name: values[name].value for name in asked})
     searched, trained = novelty.searched(store, run.config, request.novelty_phrases)
     if searched < trained:
         print(f"copies are sought in {searched:,} of {trained:,} training phrases")

@@ -109,16 +109,23 @@ class Store:
         return self._split(split)["phrases"]
 
     def batches(
-        self, split: str, names: Sequence[str], *, size: int, limit: int | None = None
+        self,
+        split: str,
+        names: Sequence[str],
+        *,
+        size: int,
+        limit: int | None = None,
+        evenly: int | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Yields what is asked for of a split's phrases, or of the first `limit`, in the order of the files.
+        """Yields what is asked for of a split's phrases, or of some of them, in the order of the files.
 
         Args:
             split: `train`, `validation` or `test`.
             names: of tracks, as `packing.pack` has them, uint8 [phrase, byte]; `song`, bytes [phrase]; `bar`, int64
                 [phrase]; `tempo`, float32 [phrase].
             size: phrases at a time; the last may be fewer.
-            limit: most phrases; None: all.
+            limit: only so many phrases, the first ones; None: all.
+            evenly: only so many of these, spread evenly, so that they are of all songs; None: all.
 
         Raises:
             ValueError: for an unknown split.
@@ -128,7 +135,9 @@ class Store:
 
         spec = {name: tf.io.FixedLenFeature([], FIELDS.get(name, "string")) for name in names}
         width = packing.bytes_per_track(self.grid)
-        for batch in self._read(split, lambda records: tf.io.parse_example(records, spec), size, limit):
+        for batch in self._read(
+            split, lambda records: tf.io.parse_example(records, spec), size, limit, evenly
+        ):
             for name in batch.keys() - FIELDS.keys():
                 batch[name] = np.frombuffer(b"".join(batch[name]), np.uint8).reshape(-1, width)
             yield batch
@@ -174,25 +183,37 @@ class Store:
             end = ends[-1]
 
     def _read(
-        self, split: str, convert, size: int, limit: int | None = None
+        self, split: str, convert, size: int, limit: int | None = None, evenly: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yields what `convert` makes, in the graph, of `size` serialised records at a time."""
         import tensorflow as tf  # noqa: PLC0415 - as above
 
         dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
+        count = self.count(split) if limit is None else min(limit, self.count(split))
+        if evenly is not None and evenly < count:
+            # Of the i-th phrases those at which the share that is kept passes another whole number.
+            kept = dataset.enumerate().filter(lambda i, _: (i + 1) * evenly // count > i * evenly // count)
+            dataset = kept.map(lambda _, record: record)
         try:
             for batch in without_autotune(dataset.batch(size).map(convert).prefetch(1)):
                 yield {name: value.numpy() for name, value in batch.items()}
         except tf.errors.OpError as error:
             raise StoreError(f"the store {self.path} is damaged: {error.message}") from error
 
-    def packed(self, split: str, *, size: int, limit: int | None = None) -> Iterator[np.ndarray]:
+    def packed(
+        self, split: str, *, size: int, limit: int | None = None, evenly: int | None = None
+    ) -> Iterator[np.ndarray]:
         """Yields phrases as `packing.pack` has them, uint8 [phrase, track, byte]; else like `batches`."""
-        for batch in self.batches(split, TRACK_NAMES, size=size, limit=limit):
+        for batch in self.batches(split, TRACK_NAMES, size=size, limit=limit, evenly=evenly):
             yield np.stack([batch[name] for name in TRACK_NAMES], axis=1)
 
-    def load(self, split: str, limit: int | None = None) -> np.ndarray:
-        """Returns the first `limit` phrases of a split, or all of them, in the order of the files.
+    def load(self, split: str, limit: int | None = None, *, evenly: bool = False) -> np.ndarray:
+        """Returns `limit` phrases of a split, or all of them, in the order of the files.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            limit: most phrases; None: all.
+            evenly: whether to spread them over all songs, rather than take the first ones.
 
         Returns:
             bool [phrase, bar, step, pitch, track]: 80,640 bytes a phrase on the default grid.
@@ -200,14 +221,15 @@ class Store:
         count = self.count(split) if limit is None else min(limit, self.count(split))
         phrases = np.zeros((count, *self.grid.phrase_shape, len(TRACK_NAMES)), bool)
         filled = 0
-        for packed in self.packed(split, size=BATCH, limit=count):
+        which = {"evenly" if evenly else "limit": count}
+        for packed in self.packed(split, size=BATCH, **which):
             phrases[filled : filled + len(packed)] = packing.unpack(packed, self.grid)
             filled += len(packed)
         return phrases
 
-    def song_names(self, split: str, limit: int | None = None) -> np.ndarray:
+    def song_names(self, split: str, limit: int | None = None, *, evenly: bool = False) -> np.ndarray:
         """Returns the song of each of `load`'s phrases: `StoredSong.name`, str [phrase]."""
-        batches = self.batches(split, ["song"], size=BATCH, limit=limit)
+        batches = self.batches(split, ["song"], size=BATCH, **{"evenly" if evenly else "limit": limit})
         return np.concatenate([np.zeros(0, "S16"), *(batch["song"] for batch in batches)]).astype(str)
 
     def songs(self, split: str) -> Iterator[StoredSong]:

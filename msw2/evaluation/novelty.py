@@ -12,7 +12,7 @@ pair in some thousand. Those are compared cell by cell, as bits.
 
 import dataclasses
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -68,17 +68,6 @@ def nearest(phrases: np.ndarray, training: Iterable[np.ndarray], grid: Grid) -> 
     return Nearest(*map(np.concatenate, zip(*(group.best for group in groups), strict=True)))
 
 
-def evenly(batches: Iterable[np.ndarray], count: int, limit: int) -> Iterator[np.ndarray]:
-    """Yields `limit` rows out of the `count` rows in batches, spread evenly."""
-    start = 0
-    for batch in batches:
-        edges = np.arange(start, start + len(batch) + 1) * min(limit, count) // count
-        start += len(batch)
-        kept = edges[1:] > edges[:-1]
-        if kept.any():
-            yield batch[kept]
-
-
 def estimates(row: str, distances: np.ndarray, *, seed: int, resamples: int) -> dict[Key, Estimate]:
     """Summarises the distances of a row, with 95 % bootstrap intervals over phrases.
 
@@ -121,8 +110,8 @@ def with_novelty(
         among: what `searched` returns.
     """
     limit, count = among
-    batches = store.packed("train", size=BATCH, limit=count)
-    found = nearest(np.concatenate(list(sought.values())), evenly(batches, count, limit), store.grid)
+    heard = store.packed("train", size=BATCH, limit=count, evenly=limit)
+    found = nearest(np.concatenate(list(sought.values())), heard, store.grid)
     ends = np.cumsum([len(phrases) for phrases in sought.values()])[:-1]
     added = {}
     for row, distances in zip(sought, np.split(found.distance, ends), strict=True):

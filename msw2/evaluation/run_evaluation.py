@@ -31,6 +31,7 @@ class Request:
         resamples: of the bootstrap.
         seed: of the first generated phrase, and of the bootstrap.
         temperature: of generation.
+        evenly: whether phrases of songs are spread over all songs of their split, or the first ones.
     """
 
     split: str
@@ -41,6 +42,7 @@ class Request:
     resamples: int
     seed: int
     temperature: float
+    evenly: bool = False
 
 
 def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Request) -> Evaluation:
@@ -52,8 +54,9 @@ def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Reques
         store: with the songs; it has phrases to train on and phrases of the request's split.
         request: what to evaluate.
     """
-    heard = store.load("train", request.train_phrases or None)
-    unheard = store.load(request.split, request.held_out or None)
+    evenly = {"evenly": request.evenly}
+    heard = store.load("train", request.train_phrases or None, **evenly)
+    unheard = store.load(request.split, request.held_out or None, **evenly)
     drawing = {"seed": request.seed, "temperature": request.temperature}
     rows = {
         DATASET: unheard,
@@ -63,7 +66,7 @@ def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Reques
     }
     say("measuring")
     resampling = {"seed": request.seed, "resamples": request.resamples}
-    songs = store.song_names(request.split, len(unheard))
+    songs = store.song_names(request.split, len(unheard), **evenly)
     evaluation = evaluate(
         rows, store.grid, original=unheard, restored=rows[RESTORED], songs=songs, **resampling
     )

@@ -13,6 +13,7 @@ import typing
 import numpy as np
 
 from msw2.music.grid import Grid
+from msw2.music.tracks import DRUMS
 
 
 class Ratio(typing.NamedTuple):
@@ -151,6 +152,25 @@ def f1_scores(truth: np.ndarray, prediction: np.ndarray) -> tuple[Ratio, Ratio, 
     return ratio(hits, found), ratio(hits, on), ratio(2 * hits, found + on)
 
 
+def note_f1(truth: np.ndarray, prediction: np.ndarray) -> Ratio:
+    """Returns F1 over notes, for each track: a note is right if its pitch and the step of its start are exact.
+
+    F1 = 2 right / (notes there + notes made), in 0..1; NaN where both are silent. Its length does not count. A
+    note that sounds on from one bar into the next is one note. Each cell of the drums is a note.
+
+    Args:
+        truth: bool [phrase, bar, step, pitch, track], the five tracks.
+        prediction: of the same shape.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    _check_same_shape(truth, prediction)
+    right, there = _note_starts(truth), _note_starts(prediction)
+    hits = count(right & there, axis=(1, 2))
+    return ratio(2 * hits, count(right, axis=(1, 2)) + count(there, axis=(1, 2)))
+
+
 def count(cells: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
     """Returns `np.count_nonzero` of bool, int64, several times as fast. It sums in the smallest type that fits.
 
@@ -185,6 +205,14 @@ def _sounds(pianoroll: np.ndarray) -> np.ndarray:
 def _cells(pianoroll: np.ndarray) -> np.ndarray:
     """[phrase, bar, step, pitch, track] -> cells that sound, [phrase, track]."""
     return count(pianoroll, axis=(1, 2)).sum(axis=1)
+
+
+def _note_starts(pianoroll: np.ndarray) -> np.ndarray:
+    """[phrase, bar, step, pitch, track] -> where notes start, [phrase, step of the phrase, pitch, track]."""
+    time = as_time(pianoroll)
+    starts = onsets_of(time)
+    starts[..., DRUMS] = time[..., DRUMS]
+    return starts
 
 
 def as_time(pianoroll: np.ndarray) -> np.ndarray:

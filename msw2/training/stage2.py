@@ -65,7 +65,8 @@ def encode_moments(
     """Encodes the units of a split once for each transposition.
 
     Of the training split it takes the phrases from the first on that `train_bars` allows; of others, a few, because
-    their loss is measured after every epoch; in all at most `MAX_FUSION_UNITS` units.
+    their loss is measured after every epoch; in all at most `MAX_FUSION_UNITS` units. Where that leaves phrases out,
+    those that it takes are spread evenly over all songs.
 
     Args:
         sandwich: with trained encoders.
@@ -78,14 +79,15 @@ def encode_moments(
         Moments, float32 [unit, track, 2 x BVAE latent], and how many of them, from the first on, are of the songs' own
         keys. The other transpositions follow, one after another, each of the same units.
     """
-    there = store.count(split) * config.units
+    limit = config.train_units if split == "train" else 0
+    there = min(store.count(split) * config.units, limit or 2**31)
     units = min(there, most_units(config, split) or MAX_FUSION_UNITS, MAX_FUSION_UNITS)
     copies = max(1, min(copies, MAX_FUSION_UNITS // max(units, 1)))
     encode, phrases = tf.function(encoding_view(sandwich)), -(-units // config.units)
     own_key = phrases * config.units
     moments = RowFile(copies * own_key, (len(TRACK_NAMES), 2 * config.bvae_latent))
     progress, filled = Progress(copies * phrases, "phrases", label=f"encoding {split}"), 0
-    for packed in store.packed(split, size=ENCODE_PHRASES, limit=phrases):
+    for packed in store.packed(split, size=ENCODE_PHRASES, limit=-(-there // config.units), evenly=phrases):
         batch = packing.unpack(packed, store.grid)
         for copy in range(copies):
             moved = transpose_phrases(batch, (copy + 1) // 2 * (1 if copy % 2 else -1))

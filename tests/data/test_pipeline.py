@@ -147,6 +147,20 @@ def test_packed_phrases_are_all_phrases_in_order_and_as_packed(tmp_path):
     assert [len(batch) for batch in first] == [4, 1]
 
 
+@pytest.mark.parametrize("size", [3, 100])
+def test_some_phrases_of_a_split_are_spread_evenly(tmp_path, size):
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 12)}, shard_phrases=5)
+
+    def read(**which):
+        return np.concatenate(list(store.packed("train", size=size, **which)))
+
+    rows, count = read(), store.count("train")
+    np.testing.assert_array_equal(read(limit=10, evenly=4), rows[[2, 4, 7, 9]])
+    np.testing.assert_array_equal(read(limit=10, evenly=1), rows[[9]])
+    np.testing.assert_array_equal(read(limit=10, evenly=99), rows[:10])
+    assert len(read(evenly=count - 1)) == count - 1
+
+
 def test_no_read_waits_for_a_tuner(tmp_path, monkeypatch):
     """An iterator whose pipeline is tuned waits at its end for a tuner that sleeps."""
     store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 5)})

@@ -90,14 +90,6 @@ def test_silence_is_like_silence_only():
     assert found.distance.tolist() == [0, 1]
 
 
-def test_rows_are_spread_evenly_whatever_the_batches():
-    rows = np.arange(10)
-    for parts in ([rows], [rows[:1], rows[1:8], rows[8:]]):
-        assert np.concatenate(list(novelty.evenly(parts, 10, 4))).tolist() == [2, 4, 7, 9]
-    assert [batch.tolist() for batch in novelty.evenly([rows[:5], rows[5:]], 10, 1)] == [[9]]
-    assert np.concatenate(list(novelty.evenly([rows], 10, 99))).tolist() == rows.tolist()
-
-
 def test_the_summary_of_a_row():
     distances = np.array([0, 0, 0.1, 0.5, 0.7] * 20)
     found = novelty.estimates("MSG2", distances, seed=1, resamples=400)

@@ -1,0 +1,110 @@
+"""Packs a finished run into the package: its weights in half precision, and a card that says what they are.
+
+For those who publish the package. Run it in the repository: the card names the commit.
+"""
+
+import pathlib
+import subprocess
+import sys
+
+from absl import flags
+
+from msw2.benchmarks.machine import Machine
+from msw2.cli import options
+from msw2.cli.launch import OptionError, launch
+from msw2.data.store import SPLITS, Store
+from msw2.evaluation import glance
+from msw2.evaluation.card import Card, markdown
+from msw2.evaluation.half import cost_of_half
+from msw2.evaluation.run_evaluation import Request, evaluate_run
+from msw2.inference.band import Band
+from msw2.inference.model_file import SUFFIX
+from msw2.inference.sampling import Sampler
+from msw2.inference.trained import PACKAGED, WEIGHTS, open_trained
+from msw2.system.files import replacing
+from msw2.system.progress import say
+from msw2.training.device import set_up_device
+from msw2.training.runs import Run
+from msw2.training.store_check import check_fit
+
+PHRASES = 1000  # held-out and generated phrases that the figures are of
+SONGS = {
+    "tuned": "MIDI songs with drums, bass and at least one of piano, guitar and strings, gathered from public "
+    "repositories: pop, rock, country, hip hop, soul, classical and game music. The test songs are songs of the Lakh "
+    "MIDI Dataset.",
+    "demo": "The 75 songs of Freedoom, a free game.",
+}
+LICENCES = {
+    "tuned": "The weights are MIT-licensed, as the code is. The songs are not part of them. They are sequences by "
+    "their users, mostly of copyrighted music: the same situation as the Lakh MIDI Dataset's (Raffel 2016). The prior "
+    "stores no phrase of a song. Music that is generated may still resemble a song: see the near copies above.",
+    "demo": "The weights are MIT-licensed, as the code is. The songs are their contributors' of the Freedoom project, "
+    "BSD-3-Clause: copyright 2001-2018 Contributors to the Freedoom project, all rights reserved; `data/README.md` has "
+    "the whole licence. The prior stores the latent vectors of training phrases, which decode to close to them.",
+}
+
+
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("run", None, "Directory of the finished run.", required=True)
+    options.define_threads()
+    options.define_store()
+    flags.DEFINE_enum("name", None, PACKAGED, "Name of the weights.", required=True)
+    flags.DEFINE_list("commands", [], "Commands that trained the run, for the card.")
+    flags.DEFINE_string("commit", "", "Commit that trained the run; without it, the current one.")
+
+
+def main() -> None:
+    """Writes `msw2/weights/<name>.keras` and `<name>.md`."""
+    set_up_device(flags.FLAGS.threads)
+    values, run, store = flags.FLAGS, Run.open(flags.FLAGS.run), options.open_store()
+    check_fit(run, store)
+    file = WEIGHTS / f"{values.name}{SUFFIX}"
+    say(f"writing {file}")
+    Band.load(run.path).save(file, half=True)
+    say("restoring with whole and with half precision")
+    half = Sampler.of(open_trained(values.name))
+    phrases = store.load("test", PHRASES, evenly=True)
+    cost = cost_of_half(Sampler.of(run), half, phrases)
+    request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0, evenly=True)
+    evaluation = evaluate_run(half, run.config, store, request)
+    with replacing(WEIGHTS / f"{values.name}.md") as temporary:
+        temporary.write_text(markdown(_card(run, store, file), evaluation, cost), "utf-8")
+    print(*glance.lines(evaluation.estimates, "test"), sep="\n")
+    print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
+
+
+def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
+    """Returns what the card says besides its figures."""
+    values, splits = flags.FLAGS, store.manifest["splits"]
+    packed = f"python -m msw2.cli.pack --run={run.path} --name={values.name} --store={store.path}"
+    return Card(
+        name=values.name,
+        preset=run.preset,
+        size=file.stat().st_size,
+        songs=SONGS[values.name],
+        split="test",
+        counts={split: (splits[split]["songs"], splits[split]["phrases"]) for split in SPLITS},
+        prior=_prior(run),
+        commit=values.commit or _commit(),
+        commands=(*values.commands, packed),
+        machine=Machine.here().described(),
+        licence=LICENCES[values.name],
+    )
+
+
+def _commit() -> str:
+    """Returns the commit of the repository that this file is in.
+
+    Raises:
+        OptionError: if there is none.
+    """
+    line = ["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OptionError("this msw2 is not in a git repository: give --commit")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    launch(define_flags, main, *options.USER_ERRORS)

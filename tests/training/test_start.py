@@ -1,0 +1,78 @@
+"""Trainings that begin with trained weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from msw2.models.sandwich import PARTS
+from msw2.training import refining, stage1, stage2
+from msw2.training.runs import Run, RunError
+from msw2.training.sharing import take_over
+
+
+@pytest.fixture
+def learnt(config, fresh):
+    """A sandwich whose weights are none that a training would begin with by itself, and those weights by part."""
+    sandwich, rng = fresh(config), np.random.default_rng(7)
+    for variable in sandwich.variables:
+        if variable.dtype == "float32":
+            variable.assign(rng.uniform(0.1, 0.4, variable.shape))
+    return sandwich, {name: sandwich.get_layer(name).get_weights() for name in PARTS}
+
+
+@pytest.fixture
+def run(tmp_path, config, learnt):
+    return Run.create(tmp_path / "run", config, preset="smoke", start=learnt[0])
+
+
+def test_each_stage_begins_with_the_weights_that_it_was_given(run, store, learnt, recorded):
+    expected = learnt[1]
+
+    def began(*parts):
+        for name in parts:
+            for value, start in zip(recorded["before"][name], expected[name], strict=True):
+                np.testing.assert_array_equal(value, start, err_msg=name)
+
+    assert stage1.train_bvae(run, store, "bass")
+    began("bass_encoder", "bass_decoder")  # not the bias that the store would give the decoder
+    for track in ("drums", "piano", "guitar", "strings"):
+        stage1.train_bvae(run, store, track)
+    assert refining.train_refiner(run, store, "guitar")
+    began("guitar_refiner")
+    assert recorded["moved"]() == {"guitar_refiner"}
+    assert stage2.train_fusion(run, store)
+    began("mfg_encoder", "mfg_decoder")  # nor the scale that the store's moments have
+
+
+def test_without_them_a_training_begins_afresh(tmp_path, config, store, recorded, learnt):
+    run = Run.create(tmp_path / "fresh", config)
+    stage1.train_bvae(run, store, "bass")
+    assert not (run.path / "start").exists()
+    assert not np.array_equal(recorded["before"]["bass_encoder"][0], learnt[1]["bass_encoder"][0])
+
+
+def test_a_damaged_start_is_refused(run, store):
+    run.start("bass_decoder").write_bytes(b"no weights")
+    with pytest.raises(RunError, match=r"bass_decoder\.weights\.h5 is damaged or of another model$"):
+        stage1.train_bvae(run, store, "bass")
+
+
+def test_a_run_is_there_only_with_all_its_start(tmp_path, config, learnt, monkeypatch):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Run.create(tmp_path / "run", config, start=learnt[0])
+    with pytest.raises(RunError, match="no run at"):
+        Run.open(tmp_path / "run")
+
+
+def test_what_begins_elsewhere_is_not_shared(run, tmp_path, config, store, fresh, give):
+    other = Run.create(tmp_path / "other", dataclasses.replace(config))
+    for each in (run, other):
+        each.data.write_text('{"store": "s", "digest": "d"}')
+    give(run, fresh(config), "bass_encoder", "bass_decoder")
+    assert take_over(other, run) == []
+    assert take_over(run, other) == []
