@@ -16,7 +16,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures listening-test demo reproduce bench test test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page listening-test demo reproduce bench test test-browser test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -41,11 +41,13 @@ help:
 	@echo 'make stage2               the MFG-VAE'
 	@echo 'make finetune             all parts together   [FLAGS=--finetune_epochs=3]'
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
+	@echo 'make page                 $(RUN)/samples/index.html: hear them in a browser'
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make test-browser         the page, in Chromium and Firefox'
 	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
 	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
@@ -87,6 +89,9 @@ restore eval figures: install $(STORE) $(TRAINED)
 listening-test: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.listening_test --run=$(RUN) --store=$(DATA) $(call asked,$@)
 
+page: install $(if $(wildcard $(RUN)/samples/*/*.mid),,generate)
+	$(PY) -m msw2.cli.page --folder=$(RUN)/samples $(call asked,page)
+
 serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(RUN) $(call asked,$@)
 
@@ -106,6 +111,10 @@ bench: install
 
 test: install
 	$(PY) -m pytest -n auto --dist worksteal
+
+# In the browsers of this machine, which it fails without; their screenshots go to a folder.
+test-browser: install
+	MSW2_TEST_BROWSER=build/browser $(PY) -m pytest tests/browser -n0
 
 # The suite with the lowest versions that setup.cfg allows.
 LOWEST := .venv-lowest/bin/python

@@ -5,7 +5,6 @@ For those who publish the package. Run it in the repository: the card names the 
 
 import pathlib
 import subprocess
-import sys
 
 from absl import flags
 

@@ -25,7 +25,7 @@ class Track:
 TRACKS = (
     Track("drums", 0, "#3d405b", "#b4b8d8", is_drum=True),
     Track("piano", 0, "#2a78b5", "#6fb2ea"),
-    Track("guitar", 24, "#e07a2f", "#f2a263"),
+    Track("guitar", 24, "#dc7429", "#f2a263"),
     Track("bass", 32, "#2f9e64", "#5bcb92"),
     Track("strings", 48, "#9b4dca", "#c993f0"),
 )

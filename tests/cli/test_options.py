@@ -174,7 +174,9 @@ def test_a_run_from_trained_weights_has_their_config_with_lower_rates(parse, tmp
 
 def test_trained_weights_bring_a_config_of_their_own(parse, tmp_path, smoke_run):
     parse(f"--run={tmp_path / 'run'}", f"--from={smoke_run.path}", "--preset=paper")
-    with pytest.raises(OptionError, match=r"^--from=.* brings a config of its own: leave out the preset paper$"):
+    with pytest.raises(
+        OptionError, match=r"^--from=.* brings a config of its own: leave out the preset paper$"
+    ):
         options.training_run()
     parse(f"--run={tmp_path / 'run'}", f"--from={tmp_path / 'none'}")
     with pytest.raises(RunError, match=r"^no run at .*none: "):

@@ -4,7 +4,11 @@ const EVERY = 25; // milliseconds between two looks
 const AHEAD = 0.2; // seconds to look ahead
 const AHEAD_HIDDEN = 3; // a hidden page is called once a second at most
 const LEAD = 0.06; // seconds from the click to the first sound
+const PATIENCE = 4000; // milliseconds to wait for a sound card
 const SWITCH = 0.01; // seconds in which what is stopped or muted falls to a third
+
+const NO_OGG = "This browser cannot decode Ogg Vorbis sound. Current versions of Firefox, Chrome, Edge and Safari can.";
+const NO_SOUND = "This browser gives no sound: no loudspeaker answers, or the page is not allowed to play.";
 
 // A song as it stands on the page: which version is heard, where, and which tracks.
 class Song {
@@ -53,8 +57,7 @@ class Player extends EventTarget {
     super();
     this.kit = kit;
     this.sampler = new Sampler(kit);
-    this.sampler.ready.catch(() => this.fail(
-      "This browser cannot decode Ogg Vorbis sound. Current versions of Firefox, Chrome, Edge and Safari can."));
+    this.sampler.ready.catch(() => this.fail(NO_OGG));
     this.context = null;
     this.song = null; // that plays, or is about to
     this.run = null; // what sounds: its tracks' gains, its voices, where and when it began
@@ -73,7 +76,7 @@ class Player extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  // Browsers let a page sound once a person has clicked or pressed a key.
+  // Makes the path from the tracks to the loudspeaker, once.
   open() {
     if (this.context) return;
     this.context = new AudioContext({ sampleRate: this.kit.rate });
@@ -86,19 +89,32 @@ class Player extends EventTarget {
     this.mix.connect(limiter).connect(this.volume).connect(this.analyser).connect(this.context.destination);
   }
 
+  // Browsers let a page sound once a person has clicked or pressed a key. Returns what is wrong, or null.
+  async prepare() {
+    try {
+      this.open();
+      const waited = new Promise((done) => setTimeout(done, PATIENCE));
+      await Promise.race([this.context.resume(), waited]);
+    } catch {
+      return NO_SOUND;
+    }
+    try {
+      await this.sampler.ready;
+    } catch {
+      return NO_OGG;
+    }
+    return this.context.state === "running" ? null : NO_SOUND;
+  }
+
   async play(song) {
-    if (this.problem) return;
     this.pause();
     this.song = song;
     this.changed();
-    try {
-      this.open();
-      await Promise.all([this.sampler.ready, this.context.resume()]);
-    } catch {
-      if (!this.problem) this.fail("This browser cannot play sound.");
-      return;
-    }
-    if (this.song === song && !this.run) this.begin(song.step >= song.steps ? 0 : song.step);
+    const problem = await this.prepare();
+    if (this.song !== song || this.run) return; // a person has changed their mind
+    this.problem = problem;
+    if (problem) this.fail(problem);
+    else this.begin(song.step >= song.steps ? 0 : song.step);
   }
 
   pause() {
