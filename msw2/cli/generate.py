@@ -6,12 +6,13 @@ takes its place.
 
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import options, sound_options
 from msw2.cli.launch import launch
 from msw2.inference.sampling import Sampler, SilenceError
 from msw2.inference.song_files import write_files
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
+from msw2.sound.rendering import render_songs
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
@@ -24,11 +25,13 @@ def define_flags() -> None:
     flags.DEFINE_integer("phrases", 4, "Phrases a song, of four bars each.", lower_bound=1, upper_bound=256)
     # A model of pianorolls knows no tempo; this is the one that LPD's authors give to music without one.
     flags.DEFINE_float("tempo", DEFAULT_TEMPO, "Beats a minute.", MIN_TEMPO, MAX_TEMPO)
+    sound_options.define_sound()
 
 
 def main() -> None:
-    """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png` and so on."""
+    """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png`, `.wav`, `.ogg` and so on."""
     values = flags.FLAGS
+    rendering = sound_options.asked_sound(values.songs)
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     say(f"{run.path}: generating")
@@ -37,10 +40,13 @@ def main() -> None:
         values.songs, values.phrases, seed=values.seed, temperature=values.temperature
     )
     folder = run.path / "samples" / "generated"
+    midis = []
     for index, (phrases, used) in enumerate(zip(songs, seeds, strict=True)):
         title = f"generated, seeds {used[0]} to {used[-1]}"
         name = f"song-{index:03}"
-        write_files(folder, name, join_phrases(phrases), sampler.grid, values.tempo, title=title)
+        song = join_phrases(phrases)
+        midis += write_files(folder, name, song, sampler.grid, values.tempo, title=title, flat=rendering.flat)
+    render_songs(midis, sampler.grid, rendering)
     left_out = int(seeds[-1, -1]) + 1 - values.seed - seeds.size
     print(f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}")
     if left_out:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import options, sound_options
 from msw2.cli.launch import OptionError, launch
 from msw2.data.store import SPLITS
 from msw2.inference.sampling import Sampler
@@ -17,6 +17,7 @@ from msw2.inference.song_files import write_files
 from msw2.inference.trained import Trained
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.sound.rendering import render_songs
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
@@ -28,20 +29,33 @@ def define_flags() -> None:
     flags.DEFINE_string("midi", None, "A MIDI file to restore, instead of songs of the store.")
     flags.DEFINE_integer("songs", 8, "Most songs of the store to restore.", lower_bound=1)
     flags.DEFINE_enum("split", "test", SPLITS, "Split of the store to take them from.")
+    sound_options.define_sound()
 
 
 def main() -> None:
-    """Writes `<run>/samples/restored/<name>.mid`, `.npz`, `.png` and `<name>-original.mid`."""
+    """Writes `<run>/samples/restored/<name>.mid`, `.npz`, `.png` and `<name>-original.mid`, and the sound of both."""
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     songs = list(_songs(run))
+    rendering = sound_options.asked_sound(len(songs))
     say(f"{run.path}: restoring")
     sampler = Sampler.of(run)
     folder = run.path / "samples" / "restored"
+    midis = []
     for name, original, tempo in songs:
         restored = join_phrases(sampler.restore(cut_phrases(original, sampler.grid)))
         restored = restored[: len(original)]  # the last phrase is padded
-        write_files(folder, name, restored, sampler.grid, tempo, title="restored", original=original)
+        midis += write_files(
+            folder,
+            name,
+            restored,
+            sampler.grid,
+            tempo,
+            title="restored",
+            original=original,
+            flat=rendering.flat,
+        )
+    render_songs(midis, sampler.grid, rendering)
     print(f"{len(songs)} songs restored: {folder}")
 
 

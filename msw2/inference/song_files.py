@@ -19,7 +19,8 @@ def write_files(
     *,
     title: str,
     original: np.ndarray | None = None,
-) -> None:
+    flat: bool = False,
+) -> list[pathlib.Path]:
     """Writes `<name>.mid`, `.npz` and `.png`; the same song gives the same bytes.
 
     Args:
@@ -30,11 +31,17 @@ def write_files(
         tempo: beats a minute.
         title: above the picture.
         original: what the song was made from: beside it in the picture, and as `<name>-original.mid`.
+        flat: whether all notes of the MIDI files are equally loud.
+
+    Returns:
+        The paths of the MIDI files, the original first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {} if original is None else {"original": original}
     draw_pianorolls(folder / f"{name}.png", pictures | {title: song}, grid)
     save_npz(folder / f"{name}.npz", song, grid, tempo)
-    if original is not None:
-        write_song(folder / f"{name}-original.mid", original, grid, tempo)
-    write_song(folder / f"{name}.mid", song, grid, tempo)
+    songs = {} if original is None else {folder / f"{name}-original.mid": original}
+    songs |= {folder / f"{name}.mid": song}
+    for path, version in songs.items():
+        write_song(path, version, grid, tempo, flat=flat)
+    return list(songs)

@@ -58,10 +58,10 @@ def read_soundfont(path: str | os.PathLike) -> bytes:
 
 
 def with_short_releases(content: bytes, seconds: float) -> bytes:
-    """Returns a soundfont in which no instrument's release is longer: the time in which a note let go falls by 100 dB.
+    """Returns a soundfont without long releases. A release is the time that a note let go takes to fall by 100 dB.
 
     Args:
-        content: a whole soundfont, as `read_soundfont` returns it.
+        content: a whole soundfont, from `read_soundfont`.
         seconds: the longest release, above 0.
     """
     changed = bytearray(content)

@@ -10,14 +10,18 @@ from msw2.music.midi import DEFAULT_BEAT_MICROSECONDS
 from msw2.sound.soundfont import SoundError, default_soundfont, read_soundfont, with_short_releases
 
 RATE = 48_000  # frames a second: what midirenderer renders
-TAIL = 2.0  # seconds after the last event, in which notes and their echo die away
-MAX_SECONDS = 900.0  # of one sound, which is then 350 MB
+TAIL = 2.0  # seconds after the last event: notes and their echo die away
+MAX_SECONDS = 600.0  # of one sound, which is then 230 MB; a song has five
 # The renderer clips. This volume of each channel (MIDI's default is 100) halves the amplitude. Then even all drums
 # at once stay below full scale.
 CHANNEL_VOLUME = 71
 VOLUME = 7  # MIDI's controller of the channel volume
 WAVE_HEADER = 44  # bytes before the samples in what midirenderer returns
 FULL_SCALE = 32768.0  # of 16 bits
+
+
+class TooLongError(SoundError):
+    """Music longer than `MAX_SECONDS`."""
 
 
 def synthesise(
@@ -30,14 +34,14 @@ def synthesise(
     Args:
         midi: a Standard MIDI file's content.
         soundfont: a SoundFont 2 file with General MIDI's programs; None: TimGM6mb, which pretty_midi brings.
-        longest_release: seconds in which a note that is let go falls by 100 dB, at most; None: as the soundfont says.
+        longest_release: the most seconds that a note takes to fall by 100 dB once it is let go; None: the soundfont's.
 
     Returns:
         float32 [frame, 2 (left, right)], -1..1, `RATE` frames a second.
 
     Raises:
-        SoundError: if the soundfont is missing, damaged or no soundfont, or the MIDI file is damaged or longer than
-            `MAX_SECONDS`.
+        SoundError: if the soundfont is missing, damaged or no soundfont, or the MIDI file is damaged.
+        TooLongError: a SoundError, if the music is longer than `MAX_SECONDS`.
     """
     midi = _prepared(midi)
     path = default_soundfont() if soundfont is None else soundfont
@@ -51,10 +55,10 @@ def check_length(seconds: float) -> None:
     """Refuses what is too long for a sound.
 
     Raises:
-        SoundError: for more than `MAX_SECONDS`.
+        TooLongError: for more than `MAX_SECONDS`.
     """
     if seconds > MAX_SECONDS:
-        raise SoundError(f"too long for sound: {seconds / 60:.1f} minutes, at most {MAX_SECONDS / 60:.0f}")
+        raise TooLongError(f"too long for sound: {seconds / 60:.1f} minutes, at most {MAX_SECONDS / 60:.0f}")
 
 
 def _prepared(midi: bytes) -> bytes:

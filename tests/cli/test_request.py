@@ -8,7 +8,7 @@ import pytest
 from msw2.cli import request
 from msw2.cli.launch import OptionError
 from msw2.music.grid import Grid
-from msw2.music.midi import read_song
+from msw2.music.midi import midi_bytes, read_song
 from msw2.music.pianoroll import join_phrases
 from msw2.serving import client
 
@@ -37,6 +37,13 @@ def test_an_answer_becomes_a_song(command, asked, tmp_path, capsys):
     np.testing.assert_array_equal(song.pianoroll, join_phrases(PHRASES))
     assert song.tempo == pytest.approx(90, abs=0.01)
     assert capsys.readouterr().out == f"{out}: 8 bars\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["song.mid", "song.ogg", "song.wav"]
+
+
+def test_a_song_without_sound_and_accents(command, asked, tmp_path):
+    command(request, f"--out={tmp_path / 'song.mid'}", "--noaudio", "--flat")
+    assert [path.name for path in tmp_path.iterdir()] == ["song.mid"]
+    assert (tmp_path / "song.mid").read_bytes() == midi_bytes(join_phrases(PHRASES), GRID, 100, flat=True)
 
 
 def test_a_song_that_cannot_be_written_is_one_sentence(command, asked, tmp_path):

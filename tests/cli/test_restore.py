@@ -7,7 +7,7 @@ from msw2.cli import restore
 from msw2.cli.launch import OptionError
 from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
-from msw2.music.midi import read_song, write_song
+from msw2.music.midi import midi_bytes, read_song, write_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
 
 GRID = Grid()
@@ -25,7 +25,8 @@ def test_songs_of_the_store_are_restored_beside_their_originals(
     command(restore, f"--run={own_run.path}", f"--store={tiny_store.path}", "--split=train", "--songs=2")
     folder = own_run.path / "samples" / "restored"
     songs = list(tiny_store.songs("train"))[:2]
-    kinds = ("-original.mid", ".mid", ".npz", ".png")
+    sounds = [f"{version}.{kind}" for version in ("", "-original") for kind in ("ogg", "wav")]
+    kinds = ("-original.mid", ".mid", ".npz", ".png", *sounds)
     assert sorted(path.name for path in folder.iterdir()) == sorted(s.name + k for s in songs for k in kinds)
     assert capsys.readouterr().out == f"2 songs restored: {folder}\n"
     for song in songs:
@@ -40,13 +41,15 @@ def test_a_midi_file_is_restored_whole_at_its_tempo(command, own_run, sampler, t
     phrases = tiny_store.load("train", 3)
     song = join_phrases(phrases)[: 9 * 48]  # two phrases and a bar
     write_song(tmp_path / "my song.mid", song, GRID, 77)
-    command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'my song.mid'}")
+    command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'my song.mid'}", "--flat", "--noaudio")
     folder = own_run.path / "samples" / "restored"
     made = read_song(folder / "my song.mid", GRID)
     assert made.tempo == pytest.approx(77, abs=0.01)
     expected = sampler.restore(cut_phrases(song, GRID))
     np.testing.assert_array_equal(made.pianoroll, join_phrases(expected)[: len(song)])
     np.testing.assert_array_equal(read_song(folder / "my song-original.mid", GRID).pianoroll, song)
+    assert (folder / "my song-original.mid").read_bytes() == midi_bytes(song, GRID, made.tempo, flat=True)
+    assert not list(folder.glob("my song*.wav"))
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,71 @@ def test_pretty_midi_sees_five_tracks_and_the_right_notes(tmp_path):
     assert [(note.pitch, round(note.start / 0.04, 6)) for note in hits] == [(36, 0), (36, 1), (36, 5)]
 
 
+def _events(content, name):
+    """(tick, pitch, velocity) of one track's note events, velocity 0 for an end."""
+    track = next(track for track in mido.MidiFile(file=io.BytesIO(content)).tracks if track.name == name)
+    found, now = [], 0
+    for event in track:
+        now += event.time
+        if event.type in {"note_on", "note_off"}:
+            found.append((now, event.note, event.velocity if event.type == "note_on" else 0))
+    return found
+
+
+def _repeated():
+    """Strings that repeat a pitch at once and after a while, and drums on three steps in a row."""
+    pianoroll = np.zeros((96, 84, 5), bool)
+    pianoroll[[*range(5), *range(6, 12), *range(24, 48)], 30, STRINGS] = True
+    pianoroll[[47, 48, 49], 12, DRUMS] = True
+    return pianoroll
+
+
+def test_notes_are_written_as_they_are_played():
+    content = midi.midi_bytes(_repeated(), GRID, 100)
+    # The first note ends 16 of 40 ticks early, since its pitch comes again a step later.
+    assert _events(content, "strings") == [
+        *[(0, 54, 108), (184, 54, 0), (240, 54, 88), (480, 54, 0), (960, 54, 102), (1920, 54, 0)]
+    ]
+    assert _events(content, "drums") == [
+        *[(1880, 36, 78), (1904, 36, 0), (1920, 36, 108), (1944, 36, 0), (1960, 36, 78), (2000, 36, 0)]
+    ]
+    flat = midi.midi_bytes(_repeated(), GRID, 100, flat=True)
+    assert [velocity for *_, velocity in _events(flat, "strings")] == [96, 0, 96, 0, 96, 0]
+    assert [event[:2] for event in _events(flat, "drums")] == [e[:2] for e in _events(content, "drums")]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("gap", [1, 2, 3, 4])
+def test_repeated_notes_read_back_the_same(gap, flat):
+    pianoroll = np.zeros((240, 84, 5), bool)
+    for track in range(5):
+        for length in (1, 2, 5):
+            start = 48 * track
+            while start + length + gap < 240:
+                pianoroll[start : start + length, 10 * length + track, track] = True
+                start += length + gap
+    content = midi.midi_bytes(pianoroll, GRID, 91, flat=flat)
+    assert np.array_equal(midi.read_song(content, GRID).pianoroll, pianoroll)
+
+
+def test_some_tracks_alone_are_as_long_and_as_loud():
+    pianoroll = _repeated()
+    content = midi.midi_bytes(pianoroll, GRID, 100, tracks=["strings"])
+    song = midi.read_song(content, GRID)
+    assert np.array_equal(song.pianoroll[..., STRINGS], pianoroll[..., STRINGS])
+    assert song.pianoroll.shape == pianoroll.shape
+    assert not song.pianoroll[..., :STRINGS].any()
+    assert _events(content, "strings") == _events(midi.midi_bytes(pianoroll, GRID, 100), "strings")
+    with pytest.raises(ValueError, match="track 'flute' is not one of"):
+        midi.midi_bytes(pianoroll, GRID, 100, tracks=["flute"])
+
+
+def test_the_file_has_the_bytes(tmp_path):
+    for flat in (False, True):
+        midi.write_song(tmp_path / "song.mid", _repeated(), GRID, 100, flat=flat)
+        assert (tmp_path / "song.mid").read_bytes() == midi.midi_bytes(_repeated(), GRID, 100, flat=flat)
+
+
 def test_every_track_is_there_with_name_program_and_channel_even_in_silence(tmp_path):
     midi.write_song(tmp_path / "song.mid", np.zeros((48, 84, 5), bool), GRID, 100)
     file = mido.MidiFile(tmp_path / "song.mid")

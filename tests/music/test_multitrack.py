@@ -134,7 +134,8 @@ def test_pretty_midi_has_the_notes_in_seconds():
         (track.program, track.is_drum) for track in TRACKS
     ]
     notes = [[(n.pitch, n.start, n.end, n.velocity) for n in each.notes] for each in midi.instruments]
-    assert notes == [[(26, 0.0, 0.5, 96)], [(39, 2.0, 3.0, 96)], [], [], [(28, 7.5, 8.0, 96)]]
+    # The first beat, the third, and between two beats: the velocities of `midi.write_song`.
+    assert notes == [[(26, 0.0, 0.5, 108)], [(39, 2.0, 3.0, 102)], [], [], [(28, 7.5, 8.0, 88)]]
     assert midi.get_tempo_changes()[1].tolist() == [60.0]
 
 

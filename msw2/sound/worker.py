@@ -1,0 +1,38 @@
+"""A process that renders some songs: `python -m msw2.sound.worker`, started by `msw2.sound.rendering`.
+
+It reads its orders from standard input and writes a line of JSON to standard output for each song.
+"""
+
+import json
+import pathlib
+import sys
+
+from msw2.music.grid import Grid
+from msw2.music.midi import SongError, read_song
+from msw2.sound.song_audio import write_song_audio
+from msw2.sound.soundfont import SoundError
+from msw2.sound.synth import TooLongError
+
+
+def main() -> None:
+    """Renders the MIDI files that standard input names, one after another, until one cannot be rendered."""
+    orders = json.load(sys.stdin)
+    grid = Grid(**orders["grid"])
+    for path in map(pathlib.Path, orders["midis"]):
+        report = {"left_out": "", "error": ""}
+        try:
+            song = read_song(path, grid)
+            write_song_audio(path.parent, path.stem, song.pianoroll, grid, song.tempo, **orders["how"])
+        except TooLongError as error:
+            report["left_out"] = f"{path}: {error}"
+        except (SoundError, SongError) as error:
+            report["error"] = str(error)
+        except OSError as error:
+            report["error"] = f"{path}: its sound cannot be written: {error.strerror}"
+        print(json.dumps(report), flush=True)
+        if report["error"]:
+            return
+
+
+if __name__ == "__main__":
+    main()
