@@ -54,7 +54,10 @@ def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.Pa
         ],
         "chokes": CHOKES,
         "samples": [
-            [each.track, each.pitch, each.start, each.frames, each.loop_start, each.loop_end]
+            [
+                *(each.track, each.pitch, each.start, each.frames),
+                *(each.loop_start, each.loop_end, each.decay),
+            ]
             for each in recording.samples
         ],
         "ogg": _ogg(recording.sound),

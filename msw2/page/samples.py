@@ -16,16 +16,17 @@ from msw2.sound.synth import RATE, synthesise
 
 VELOCITY = 100  # of the sounds; softer and louder notes are scaled, as the renderer scales them
 SPACING = 4  # semitones
-SUSTAINED = frozenset({"strings"})  # these hold a note as long as it lasts; the others decay by themselves
+SUSTAINED = frozenset({"strings"})  # these hold a note as long as it lasts; the others decay
 TICKS_PER_SECOND = 480
 
-# Seconds. Notes of the others have lost 25 dB or more after that time.
+# Seconds.
 HELD, DRUM_HELD, GAP = 3.5, 0.1, 2.0
-LONGEST, FADE = 2.5, 0.3
-LOOP_START, SHORTEST_LOOP, LONGEST_LOOP, CROSSFADE = 0.8, 0.7, 1.4, 0.25
+LONGEST, FADE = 2.2, 0.3  # of a sound without a loop, and of its end
+LOOP_START, SHORTEST_LOOP, LONGEST_LOOP, CROSSFADE = 0.8, 0.5, 1.0, 0.25
+FASTEST_DECAY = 0.4  # to 1 / e: a loop would have too little of faster ones
 AFTER_LOOP = 0.02  # goes on behind the loop, so that the codec sees no edge at its end
 
-QUIET = 10 ** (-50 / 20)  # of the peak: a decaying sound ends where it stays below
+QUIET = 10 ** (-42 / 20)  # of the peak: a decaying sound ends where it stays below
 STARTED = 10 ** (-60 / 20)  # of the peak: a sound starts where it first exceeds
 BEFORE_START = 16  # frames
 PEAK = 0.9  # of a track's loudest sound: the codec has a floor
@@ -42,7 +43,8 @@ class Sample:
         start: first frame in the recording of all sounds.
         frames: its length.
         loop_start: frame, counted from `start`, to go on from when `loop_end` is reached.
-        loop_end: 0 where the sound decays by itself and has no loop.
+        loop_end: frame after the loop; 0 where the sound has no loop.
+        decay: seconds in which the loop is to fall to 1 / e each time; 0 where it is to go on.
     """
 
     track: int
@@ -51,6 +53,7 @@ class Sample:
     frames: int
     loop_start: int = 0
     loop_end: int = 0
+    decay: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,8 +94,8 @@ def record(used: Sequence[Collection[int]], soundfont: str | os.PathLike | None 
         made = _track_sounds(track, sampled_pitches(pitches, track == DRUMS), soundfont)
         peak = max((float(np.abs(sound).max()) for _, sound, _ in made), default=0.0)
         levels.append(peak / PEAK)
-        for pitch, sound, (loop_start, loop_end) in made:
-            samples.append(Sample(track, pitch, at, len(sound), loop_start, loop_end))
+        for pitch, sound, loop in made:
+            samples.append(Sample(track, pitch, at, len(sound), *loop))
             # A little silence after each: the codec smears a sound over its edge.
             pieces += [sound * np.float32(PEAK / max(peak, 1e-9)), np.zeros(BLOCK, np.float32)]
             at += len(sound) + BLOCK
@@ -101,21 +104,24 @@ def record(used: Sequence[Collection[int]], soundfont: str | os.PathLike | None 
 
 
 def _track_sounds(track: int, pitches: Sequence[int], soundfont: str | os.PathLike | None) -> list[tuple]:
-    """Returns (pitch, float32 [frame], (loop start, loop end)) for each pitch."""
+    """Returns (pitch, float32 [frame], (loop start, loop end, decay)) for each pitch."""
     if not pitches:
         return []
-    held = DRUM_HELD if track == DRUMS else HELD
-    each = held + GAP
-    played = _played(track, pitches, held, each)
+    seconds = DRUM_HELD if track == DRUMS else HELD
+    each = seconds + GAP
+    played = _played(track, pitches, seconds, each)
     sound = mono(synthesise(played, soundfont))
     found = []
     for index, pitch in enumerate(pitches):
         note = sound[round(index * each * RATE) : round((index + 1) * each * RATE)]
-        if TRACK_NAMES[track] in SUSTAINED:
-            looped, loop = looped_sound(note[_start(note) : round(HELD * RATE)])
-            found.append((pitch, looped, loop))
+        note = note[_start(note) :]
+        held = note[: round((HELD - 0.1) * RATE)]  # the renderer starts up to a tenth late
+        decay = 0.0 if TRACK_NAMES[track] in SUSTAINED else decay_time(held)
+        if track == DRUMS or 0 < decay < FASTEST_DECAY:
+            found.append((pitch, _decayed(note), (0, 0, 0.0)))
         else:
-            found.append((pitch, _decayed(note[_start(note) :]), (0, 0)))
+            looped, loop = looped_sound(held, decay)
+            found.append((pitch, looped, (*loop, decay)))
     return found
 
 
@@ -157,30 +163,50 @@ def _decayed(note: np.ndarray) -> np.ndarray:
     return note
 
 
-def looped_sound(note: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+def decay_time(note: np.ndarray) -> float:
+    """Returns the seconds in which a held note falls to 1 / e, from where its loop may start; 0 if it does not fall.
+
+    Args:
+        note: float32 [frame], held all the time.
+    """
+    blocks = note[round((LOOP_START - CROSSFADE) * RATE) :]
+    power = np.square(blocks[: len(blocks) // BLOCK * BLOCK].reshape(-1, BLOCK)).mean(axis=1)
+    heard = power > power.max(initial=0.0) * QUIET**2
+    heard = heard[: len(heard) if heard.all() else int(np.argmin(heard))]  # up to the first block that is not
+    if len(heard) < 2:
+        return 0.0
+    seconds = np.arange(len(heard)) * BLOCK / RATE
+    slope = np.polyfit(seconds, np.log(power[: len(heard)]) / 2, 1)[0]
+    return round(float(-1 / slope), 4) if slope < -1 / HELD else 0.0
+
+
+def looped_sound(note: np.ndarray, decay: float = 0.0) -> tuple[np.ndarray, tuple[int, int]]:
     """Returns a held note that goes on without end, and its loop.
 
     The loop ends where the sound is most like the sound before its start. There the one fades into the other, at
-    constant power.
+    constant power. The loop of a decaying note is levelled: whoever plays it makes it fall.
 
     Args:
-        note: float32 [frame], held all the time, at least `LOOP_START + LONGEST_LOOP` seconds.
+        note: float32 [frame], held all the time, at least `LOOP_START + LONGEST_LOOP + AFTER_LOOP` seconds.
+        decay: seconds in which it falls to 1 / e; 0: it does not.
 
     Returns:
         The sound, float32 [frame], and (first frame of the loop, frame after its last).
     """
     start, fade = round(LOOP_START * RATE), round(CROSSFADE * RATE)
-    before = note[start - fade : start]
+    seconds = (np.arange(len(note)) - start) / RATE
+    level = note * np.exp(seconds / decay).astype(np.float32) if decay else note
+    before = level[start - fade : start]
     first, last = start + round(SHORTEST_LOOP * RATE), start + round(LONGEST_LOOP * RATE)
-    likeness = _likeness(note[first - fade : last], before)
+    likeness = _likeness(level[first - fade : last], before)
     end = first + int(np.argmax(likeness))
-    alike = float(np.max(likeness))
+    alike = max(float(np.max(likeness)), 0.0)
     rise = np.linspace(0, 1, fade, endpoint=False)
     # Two sounds of equal power that are alike by r add up to a power of a² + b² + 2rab.
-    power = np.sqrt(rise**2 + (1 - rise) ** 2 + 2 * max(alike, 0.0) * rise * (1 - rise))
-    looped = note[: end + round(AFTER_LOOP * RATE)].copy()
-    looped[end - fade : end] = (looped[end - fade : end] * (1 - rise) + before * rise) / power
-    looped[end:] = note[start : start + len(looped) - end]
+    power = np.sqrt(rise**2 + (1 - rise) ** 2 + 2 * alike * rise * (1 - rise))
+    after = round(AFTER_LOOP * RATE)
+    looped = np.concatenate([note[:start], level[start:end], level[start : start + after]])
+    looped[end - fade : end] = (level[end - fade : end] * (1 - rise) + before * rise) / power
     return looped, (start, end)
 
 

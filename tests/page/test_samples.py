@@ -10,7 +10,7 @@ import symusic
 
 from msw2.music.grid import Grid
 from msw2.page.instruments import kit_data
-from msw2.page.samples import PEAK, SPACING, VELOCITY, looped_sound, mono, record, sampled_pitches
+from msw2.page.samples import PEAK, SPACING, VELOCITY, decay_time, looped_sound, mono, record, sampled_pitches
 from msw2.sound.synth import RATE, synthesise
 
 SILENT = set()
@@ -70,15 +70,46 @@ def test_a_sound_is_what_the_renderer_makes(recording):
     np.testing.assert_allclose(made, note[shift : shift + len(made)], atol=0.02 * np.abs(note).max())
 
 
-def test_decaying_sounds_end_softly_and_strings_go_on(recording):
+def test_drums_end_softly_and_the_others_go_on(recording):
     for each in recording.samples:
         sound = recording.sound[each.start : each.start + each.frames]
-        if each.track == 4:
+        if each.track == 0:
+            assert (each.loop_start, each.loop_end, each.decay) == (0, 0, 0)
+            assert each.frames <= 2.2 * RATE
+            assert np.abs(sound[-480:]).max() < 0.02 * np.abs(sound).max()
+        else:
             assert 0 < each.loop_start < each.loop_end < each.frames
-            continue
-        assert (each.loop_start, each.loop_end) == (0, 0)
-        assert each.frames <= 2.5 * RATE
-        assert np.abs(sound[-480:]).max() < 0.01 * np.abs(sound).max()
+            assert (each.decay == 0) == (each.track == 4)  # strings hold, a piano decays
+    assert all(0.4 < each.decay < 2 for each in recording.samples if each.track == 1)
+
+
+def test_a_short_sound_has_no_loop():
+    (high,) = record([SILENT, SILENT, {104}, SILENT, SILENT]).samples  # a guitar's highest notes
+    assert (high.loop_end, high.decay) == (0, 0)
+    assert high.frames < 2.2 * RATE
+
+
+@pytest.mark.parametrize("decay", [0.6, 1.5])
+def test_a_decaying_note_goes_on_decaying(decay):
+    time = np.arange(round(6.0 * RATE)) / RATE
+    note = (np.exp(-time / decay) * np.sin(2 * np.pi * 199.7 * time)).astype(np.float32)
+    held = note[: round(3.4 * RATE)]
+    assert decay_time(held) == pytest.approx(decay, rel=0.02)
+    sound, (start, end) = looped_sound(held, decay)
+    # As the page plays it: into the loop, round and round, falling from the loop's start on.
+    played = np.concatenate([sound[:end], *[sound[start:end]] * 12])[: len(note)]
+    played = played * np.exp(-np.maximum(time - start / RATE, 0) / decay)
+    np.testing.assert_allclose(played[: end + 2000], note[: end + 2000], atol=2e-3)
+    block = lambda sound: np.sqrt(
+        np.square(sound[: len(sound) // 4800 * 4800]).reshape(-1, 4800).mean(axis=1)
+    )  # noqa: E731
+    np.testing.assert_allclose(block(played)[:40], block(note)[:40], rtol=0.02)
+
+
+def test_what_does_not_fall_has_no_decay():
+    tone = np.sin(np.arange(round(3.4 * RATE)) / 20).astype(np.float32)
+    assert decay_time(tone) == 0
+    assert decay_time(np.zeros_like(tone)) == 0
 
 
 def test_a_loop_of_a_tone_has_no_seam():
@@ -113,7 +144,13 @@ def test_mono_keeps_the_power_of_unlike_channels():
 def test_the_browser_gets_the_same_frames():
     used = [{38}, {60}, SILENT, SILENT, {70}]
     kit, recording = kit_data(used, Grid()), record(used)
-    assert kit["samples"][1] == [1, 62, recording.samples[1].start, recording.samples[1].frames, 0, 0]
+    assert kit["samples"][1] == [
+        1,
+        62,
+        recording.samples[1].start,
+        recording.samples[1].frames,
+        *kit["samples"][1][4:],
+    ]
     assert [track["name"] for track in kit["tracks"]] == ["drums", "piano", "guitar", "bass", "strings"]
     assert (kit["bar"], kit["beat"], kit["rate"], kit["velocity"]) == (48, 12, RATE, VELOCITY)
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(kit["ogg"])), dtype="float32")

@@ -143,6 +143,7 @@ class Card {
       this.rows[track].classList.toggle("off", !song.audible(track));
     });
     this.volume.value = Math.round(100 * player.loudness);
+    this.volume.style.setProperty("--done", `${this.volume.value}%`);
     this.volume.setAttribute("aria-valuetext", `${this.volume.value} percent`);
     this.roll.show();
     this.point();

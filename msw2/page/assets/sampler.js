@@ -19,10 +19,11 @@ class Sampler {
     // A context of the recording's own rate keeps its frames where they are, and needs no permission to play.
     const whole = await new OfflineAudioContext(1, 1, this.kit.rate).decodeAudioData(bytes.buffer);
     const frames = whole.getChannelData(0);
-    for (const [track, pitch, start, length, loopStart, loopEnd] of this.kit.samples) {
-      const buffer = new AudioBuffer({ length, sampleRate: this.kit.rate });
+    const { rate } = this.kit;
+    for (const [track, pitch, start, length, loopStart, loopEnd, decay] of this.kit.samples) {
+      const buffer = new AudioBuffer({ length, sampleRate: rate });
       buffer.copyToChannel(frames.subarray(start, start + length), 0);
-      this.place(track, { pitch, buffer, loopStart: loopStart / this.kit.rate, loopEnd: loopEnd / this.kit.rate });
+      this.place(track, { pitch, buffer, loopStart: loopStart / rate, loopEnd: loopEnd / rate, decay });
     }
   }
 
@@ -47,24 +48,25 @@ class Sampler {
     const { drum, gain, release } = this.kit.tracks[track];
     const rate = drum ? 1 : 2 ** ((pitch - sound.pitch) / 12);
     const loop = sound.loopEnd - sound.loopStart;
-    let offset = entered * rate;
-    if (loop > 0 && offset > sound.loopStart) offset = sound.loopStart + ((offset - sound.loopStart) % loop);
+    const looped = entered * rate - sound.loopStart; // seconds of the recording since its loop began
+    const offset = loop > 0 && looped > 0 ? sound.loopStart + (looped % loop) : entered * rate;
     if (offset >= sound.buffer.duration) return null;
 
     const { context } = into;
     const source = new AudioBufferSourceNode(context, {
       buffer: sound.buffer, playbackRate: rate, loop: loop > 0, loopStart: sound.loopStart, loopEnd: sound.loopEnd,
     });
-    const loudness = gain * (velocity / this.kit.velocity) ** 2; // the soundfont standard's curve
+    let loudness = gain * (velocity / this.kit.velocity) ** 2; // the soundfont standard's curve
+    if (sound.decay) loudness *= Math.exp(-Math.max(0, looped) / sound.decay);
     const level = new GainNode(context, { gain: entered > 0 ? 0 : loudness });
-    if (entered > 0) {
-      level.gain.setValueAtTime(0, when);
-      level.gain.linearRampToValueAtTime(loudness, when + ATTACK);
-    }
+    const settled = entered > 0 ? when + ATTACK : when;
+    if (entered > 0) level.gain.setValueAtTime(0, when).linearRampToValueAtTime(loudness, settled);
     source.connect(level).connect(into);
     source.start(when, offset);
     if (!drum) {
-      level.gain.setTargetAtTime(0, Math.max(end, when + ATTACK), release);
+      const falls = Math.max(settled, when - looped / rate);
+      if (sound.decay && falls < end) level.gain.setTargetAtTime(0, falls, sound.decay / rate);
+      level.gain.setTargetAtTime(0, Math.max(end, settled), release);
       source.stop(end + 8 * release);
     }
     return { source, level, group: drum ? this.group.get(pitch) : undefined };
