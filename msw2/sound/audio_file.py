@@ -39,12 +39,18 @@ def write_audio(path: str | os.PathLike, sound: np.ndarray, *, rate: int = RATE)
         temporary.write_bytes(content)
 
 
-def ogg_bytes(sound: np.ndarray, *, rate: int = RATE) -> bytes:
-    """Returns a sound as Ogg Vorbis, about 110 kbit/s in stereo. Arguments and errors are those of `write_audio`."""
-    return _with_serial(_encoded(sound, rate, ".ogg"), 0)
+def ogg_bytes(sound: np.ndarray, *, rate: int = RATE, compression: float | None = None) -> bytes:
+    """Returns a sound as Ogg Vorbis, about 110 kbit/s in stereo. The other arguments and errors are `write_audio`'s.
+
+    Args:
+        sound: as in `write_audio`.
+        rate: frames a second.
+        compression: 0 (best) to 1 (smallest); None: what libsndfile takes.
+    """
+    return _with_serial(_encoded(sound, rate, ".ogg", compression), 0)
 
 
-def _encoded(sound: np.ndarray, rate: int, suffix: str) -> bytes:
+def _encoded(sound: np.ndarray, rate: int, suffix: str, compression: float | None = None) -> bytes:
     """Returns the content of a file."""
     if sound.ndim != 2 or sound.shape[1] not in {1, 2} or not len(sound):
         raise SoundError(f"a sound of shape {list(sound.shape)} is not [frame, 1 or 2 channels]")
@@ -54,8 +60,10 @@ def _encoded(sound: np.ndarray, rate: int, suffix: str) -> bytes:
         sound = np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16)  # libsndfile would round down
     kind, subtype = FORMATS[suffix]
     content = io.BytesIO()
-    with soundfile.SoundFile(content, "w", rate, sound.shape[1], subtype, format=kind) as file:
-        # A second at a time: a Vorbis block of many minutes in one call ends the process.
+    with soundfile.SoundFile(
+        content, "w", rate, sound.shape[1], subtype, format=kind, compression_level=compression
+    ) as file:
+        # A second at a time: libsndfile gives Vorbis the whole of what it gets, which lies on the stack.
         for start in range(0, len(sound), rate):
             file.write(sound[start : start + rate])
     return content.getvalue()
