@@ -247,6 +247,8 @@ class Firefox:
 
     def _scheme(self, dark):
         self._chrome(f"Services.prefs.setIntPref('{SCHEME}', {0 if dark else 1})")
+        scheme = f"matchMedia('(prefers-color-scheme: {'dark' if dark else 'light'})').matches"
+        wait_for(lambda: self.run(scheme), "the colours")
 
     def _chrome(self, expression):
         """Runs an expression in the browser's own window, which may change preferences."""
