@@ -16,7 +16,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page demo reproduce bench test test-browser test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page listening-test demo reproduce bench test test-browser test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -43,6 +43,7 @@ help:
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
 	@echo 'make page                 $(RUN)/samples/index.html: hear them in a browser'
 	@echo 'make eval | figures       tables and pictures'
+	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
@@ -84,6 +85,9 @@ generate export: install $(TRAINED)
 
 restore eval figures: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) --store=$(DATA) $(call asked,$@)
+
+listening-test: install $(STORE) $(TRAINED)
+	$(PY) -m msw2.cli.listening_test --run=$(RUN) --store=$(DATA) $(call asked,$@)
 
 page: install $(if $(wildcard $(RUN)/samples/*/*.mid),,generate)
 	$(PY) -m msw2.cli.page --folder=$(RUN)/samples $(call asked,page)

@@ -32,18 +32,11 @@ from msw2.evaluation.results import (
     Key,
     mean_of_known,
 )
+from msw2.evaluation.table2 import PRINTED
 from msw2.music import table1 as printed
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 Runs = dict[str, list[Experiment]]
-
-LISTENERS = {  # Table II, the mean of six printed scores
-    "restore": 3.62,
-    "MuseGAN": 3.47,
-    "generate": 3.05,
-    "MidiNet": 3.02,
-    "no fusion": 2.46,
-}
 
 
 def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tuple[str, ...]) -> str:
@@ -178,11 +171,11 @@ def _correct(runs: Runs, recipes: list[str]) -> str:
 def _table2(base: str, runs: Runs) -> str:
     systems = [
         ("songs that were not heard", base, FLOOR, None),
-        ("restore", base, RESTORED, LISTENERS["restore"]),
-        ("MuseGAN", None, "", LISTENERS["MuseGAN"]),
-        ("generate", base, GENERATED, LISTENERS["generate"]),
-        ("MidiNet", None, "", LISTENERS["MidiNet"]),
-        ("no fusion", f"{base}-no_fusion", GENERATED, LISTENERS["no fusion"]),
+        ("restore", base, RESTORED, PRINTED["restore"].average),
+        ("MuseGAN", None, "", PRINTED["MuseGAN"].average),
+        ("generate", base, GENERATED, PRINTED["generate"].average),
+        ("MidiNet", None, "", PRINTED["MidiNet"].average),
+        ("no fusion", f"{base}-no_fusion", GENERATED, PRINTED["no fusion"].average),
     ]
     lines = []
     for title, recipe, row, listeners in systems:

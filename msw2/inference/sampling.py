@@ -180,7 +180,14 @@ class Sampler:
         return self._batched("restoring" if progress else "", self._restore[refined], phrases)
 
     def compose(
-        self, songs: int, phrases: int, *, seed: int, temperature: float, progress: bool = True
+        self,
+        songs: int,
+        phrases: int,
+        *,
+        seed: int,
+        temperature: float,
+        refined: bool = True,
+        progress: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Makes songs of phrases without a silent bar: some track sounds in every bar.
 
@@ -191,6 +198,7 @@ class Sampler:
             phrases: phrases a song.
             seed: of the first phrase.
             temperature: as for `generate`.
+            refined: as for `generate`.
             progress: whether to show how far it is.
 
         Returns:
@@ -208,7 +216,9 @@ class Sampler:
                     "train longer, or give another --temperature"
                 )
             count = -(-(wanted - len(seeds)) // CHUNK) * CHUNK
-            batch = self.generate(count, seed=seed + drawn, temperature=temperature, progress=progress)
+            batch = self.generate(
+                count, seed=seed + drawn, temperature=temperature, refined=refined, progress=progress
+            )
             sounding = batch.any(axis=(2, 3, 4)).all(axis=1)
             made.append(batch[sounding])
             seeds = np.append(seeds, seed + drawn + np.flatnonzero(sounding))

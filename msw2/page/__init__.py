@@ -1,1 +1,1 @@
-"""A page to hear songs on: one HTML file that plays them. NumPy and the sound layer: no TensorFlow, no flags."""
+"""Pages to listen on: one HTML file each, with everything in it. NumPy and the sound layer: no TensorFlow, no flags."""

@@ -116,6 +116,10 @@ class Chromium:
     def errors(self):
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
+    def save_to(self, folder):
+        behaviour = {"behavior": "allow", "downloadPath": str(folder)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+
     def close(self):
         self.driver.quit()
 
@@ -223,6 +227,10 @@ class Firefox:
         logged = [event["params"] for event in self.events if event["method"] == "log.entryAdded"]
         return [entry["text"] for entry in logged]
 
+    def save_to(self, folder):
+        self._chrome("Services.prefs.setIntPref('browser.download.folderList', 2)")
+        self._chrome(f"Services.prefs.setStringPref('browser.download.dir', {json.dumps(str(folder))})")
+
     def close(self):
         self._call("session.end")
         self.socket.close()
@@ -238,10 +246,16 @@ class Firefox:
         )
 
     def _scheme(self, dark):
+        self._chrome(f"Services.prefs.setIntPref('{SCHEME}', {0 if dark else 1})")
+        scheme = f"matchMedia('(prefers-color-scheme: {'dark' if dark else 'light'})').matches"
+        wait_for(lambda: self.run(scheme), "the colours")
+
+    def _chrome(self, expression):
+        """Runs an expression in the browser's own window, which may change preferences."""
         windows = self._call("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"]
         self._call(
             "script.evaluate",
-            expression=f"Services.prefs.setIntPref('{SCHEME}', {0 if dark else 1})",
+            expression=expression,
             target={"context": windows[0]["context"]},
             awaitPromise=False,
         )

@@ -10,9 +10,9 @@ from msw2.page.build import asset
 TEXT, SHAPE = 4.5, 3.0  # success criteria 1.4.3 and 1.4.11
 
 
-def rules(dark):
+def rules(dark, name="page.css"):
     """Returns the custom properties of the style, name -> #rrggbb."""
-    light_part, dark_part = asset("page.css").split("@media (prefers-color-scheme: dark)", 1)
+    light_part, dark_part = asset(name).split("@media (prefers-color-scheme: dark)", 1)
     found = re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light_part)
     return dict(found + (re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark_part) if dark else []))
 
@@ -52,3 +52,21 @@ def test_colours_stand_out(dark, front, back, least):
 def test_notes_stand_out(track):
     assert contrast(track.colour, rules(dark=False)["paper"]) >= SHAPE
     assert contrast(track.colour_on_dark, rules(dark=True)["paper"]) >= SHAPE
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(
+    ("front", "back", "least"),
+    [
+        *[
+            (front, back, TEXT)
+            for front in ("text", "quiet", "accent", "warning")
+            for back in ("page", "card")
+        ],
+        ("on-accent", "accent", TEXT),
+        ("line", "card", SHAPE),
+    ],
+)
+def test_colours_of_the_listening_test_stand_out(dark, front, back, least):
+    colours = rules(dark, "listening.css")
+    assert contrast(colours[front], colours[back]) >= least
