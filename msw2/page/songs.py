@@ -23,7 +23,7 @@ class Version:
         pianoroll: bool [step, pitch, track], whole bars, at least one.
         tempo: beats a minute.
         file: name of the MIDI file to download.
-        midi: content of that file, in which notes have their loudness.
+        midi: content of that file. It tells how loud the notes are.
         facts: name -> number or text, in the order to show them.
     """
 

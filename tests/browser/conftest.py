@@ -56,7 +56,7 @@ def missing(browser):
 
 
 class Chromium:
-    """Chromium, driven by selenium. It plays to nowhere where there is no sound card."""
+    """Chromium, driven by selenium. Without a sound card, it plays to nowhere."""
 
     ARGUMENTS = (
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
