@@ -177,7 +177,7 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
             "relu",
             "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear",
         ),
-        ("prior", "flow", "prior 'flow' is not one of gaussian, parzen"),
+        ("prior", "flow", "prior 'flow' is not one of gaussian, parzen, mixture"),
         ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
         ("bvae_hidden", True, "bvae_hidden True is not of type int"),
         ("position", 1, "position 1 is not of type bool"),

@@ -17,15 +17,20 @@ class Prior:
     group has a mixture of its own and does not depend on the others. Of each mixture:
 
     x = p_k + temperature * (spread / sqrt(m) * sum_j w_j (p_kj - p_k) + noise * e), with k drawn uniformly,
-    p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I): manifold Parzen windows (Vincent and Bengio
-    2003), whose Gaussians lie along what the neighbourhood varies in. An isotropic Gaussian is the case of one
-    point, at zero, without neighbours.
+    p_k1 ... p_km the neighbours of point k, and w, e ~ N(0, I). There are three cases.
+
+    * Manifold Parzen windows (Vincent and Bengio 2003): the points are training phrases, and the neighbours the
+      nearest ones. So the Gaussians lie along what the neighbourhood varies in.
+    * A mixture of Gaussians of low rank (Tipping and Bishop 1999): the first points are means of many phrases, and
+      their neighbours, the points after them, are the ends of their principal directions. No phrase is stored.
+    * An isotropic Gaussian: one point, at zero, without neighbours.
 
     Attributes:
         units: latent vectors a phrase.
         latent: size of a unit's latent vector, all groups; units x latent / groups = `size`.
         points: float32 [group, point, size].
-        neighbours: int32 [group, point, m], indices of points of the same group.
+        neighbours: int32 [group, k, m], indices of points of the same group, for the points that are drawn, the
+            first ones.
         spread: width of a Gaussian in units of the distance to the neighbours.
         noise: standard deviation of the isotropic part.
     """
@@ -62,7 +67,7 @@ class Prior:
         """Draws one group of phrases, float32 [phrase, unit, latent / groups]; arguments as for `sample`."""
         import tensorflow as tf  # noqa: PLC0415 - as above
 
-        count, size = self.points.shape[1:]
+        count, size = self.neighbours.shape[1], self.points.shape[2]
         points, neighbours = tf.constant(self.points[group]), tf.constant(self.neighbours[group])
 
         def draw(seed):

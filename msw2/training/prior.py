@@ -8,6 +8,9 @@ from msw2.models.prior import Prior
 from msw2.music.tracks import TRACKS
 
 MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
+MAX_CLUSTERS = 256  # with 8 directions each, 9 MB of numbers
+FEWEST = 16  # phrases a cluster: its mean is none of them
+_TURNS = 8  # of the power iteration that finds a direction to halve along: near enough to the widest
 _ROWS = 256  # points compared with all others at a time: their distances take 8 MB
 
 
@@ -22,17 +25,72 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
     if config.prior == "gaussian":
         return Prior.isotropic(units, latent, config.prior_std)
     points = latents.reshape(phrases, units * latent)
+    if config.prior == "mixture":
+        groups = [_mixture(group, config) for group in _grouped(config, np.unique(points, axis=0), units)]
+        ends, neighbours = (np.stack(each) for each in zip(*groups, strict=True))
+        return Prior(units, latent, ends, neighbours, config.prior_std if neighbours.size else 0.0, 0.0)
     if phrases > MAX_POINTS:
         points = points[
             np.sort(np.random.default_rng(config.seed).choice(phrases, MAX_POINTS, replace=False))
         ]
     points = np.unique(points, axis=0)  # a phrase that is repeated would be all its own neighbours
-    groups = len(TRACKS) if config.fusion == "none" else 1
-    points = points.reshape(len(points), units, groups, latent // groups)
-    points = np.moveaxis(points, 2, 0).reshape(groups, len(points), -1)
+    points = _grouped(config, points, units)
     nearest = [_nearest_others(group, config.prior_neighbours) for group in points]
     neighbours = _widened(nearest)
     return Prior(units, latent, points, neighbours, config.prior_std if neighbours.size else 0.0, 0.0)
+
+
+def _grouped(config: Config, points: np.ndarray, units: int) -> np.ndarray:
+    """[phrase, units x latent] -> [group, phrase, size]: a group a track without fusion, else one."""
+    groups = len(TRACKS) if config.fusion == "none" else 1
+    split = points.reshape(len(points), units, groups, -1)
+    return np.moveaxis(split, 2, 0).reshape(groups, len(points), -1)
+
+
+def _mixture(points: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Fits Gaussians of low rank to clusters of equal size, so that each is as likely as any other.
+
+    The directions of a Gaussian are the principal ones of its cluster. They are stretched alike, to hold the variance
+    of all directions: what is drawn is then as far from the mean as the phrases are. Unstretched, most notes go
+    missing, because near the mean nothing is sure.
+
+    Args:
+        points: float32 [phrase, size], no two the same.
+        config: number of directions, seed.
+
+    Returns:
+        float32 [point, size], the means and after them the ends of their directions; int32 [cluster, direction],
+        which these are.
+    """
+    clusters = _halved(points, np.random.default_rng(config.seed))
+    rank = min(config.prior_neighbours, min(map(len, clusters)) - 1, points.shape[1])
+    means, ends = [], []
+    for cluster in clusters:
+        mean = cluster.mean(axis=0)
+        _, lengths, directions = np.linalg.svd(cluster - mean, full_matrices=False)
+        kept = (lengths[:rank] ** 2).sum()
+        stretch = np.sqrt((lengths**2).sum() / kept / (len(cluster) - 1)) if kept else 0.0
+        means.append(mean)
+        # A draw adds the ends' offsets with weights of variance 1 / rank.
+        ends.append(mean + rank**0.5 * stretch * lengths[:rank, None] * directions[:rank])
+    neighbours = len(means) + np.arange(len(means) * rank, dtype=np.int32).reshape(len(means), rank)
+    return np.concatenate([means, *ends]).astype(np.float32), neighbours
+
+
+def _halved(points: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Halves points across their widest direction, and the halves again, as often as there are phrases enough."""
+    clusters = [points]
+    while 2 * len(clusters) <= MAX_CLUSTERS and min(map(len, clusters)) >= 2 * FEWEST:
+        halves = []
+        for cluster in clusters:
+            centred = cluster - cluster.mean(axis=0)
+            direction = rng.standard_normal(points.shape[1])
+            for _ in range(_TURNS):
+                direction = centred.T @ (centred @ direction)
+                direction /= np.linalg.norm(direction) or 1.0
+            halves += np.array_split(cluster[np.argsort(centred @ direction, kind="stable")], 2)
+        clusters = halves
+    return clusters
 
 
 def _nearest_others(points: np.ndarray, wanted: int) -> np.ndarray:

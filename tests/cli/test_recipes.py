@@ -22,7 +22,7 @@ ROOT = pathlib.Path(msw2.__file__).parents[1]
 RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.flags"))
 SETS = ("full", "smoke")
 TUNED_3200 = dataclasses.replace(
-    TUNED, train_bars=3200, epoch_bars=0, bvae_epochs=20, refine_epochs=2, mfg_epochs=6
+    TUNED, train_bars=3200, epoch_bars=0, bvae_epochs=20, refine_epochs=2, mfg_epochs=6, prior="parzen"
 )
 
 
@@ -176,7 +176,9 @@ def test_a_recipe_is_a_flagfile_of_the_repository_too(parse, config, recipe, tmp
 
 def test_flags_override_a_recipe_and_another_preset_keeps_its_changes(config):
     made = config("tuned_3200-shared", "--bvae_epochs=7", "--preset=demo", "--noshared")
-    changed = {"train_bars": 3200, "epoch_bars": 0, "refine_epochs": 2, "bvae_epochs": 7}
+    changed = {
+        "train_bars": 3200, "epoch_bars": 0, "refine_epochs": 2, "mfg_epochs": 6, "bvae_epochs": 7, "prior": "parzen"
+    }  # fmt: skip
     assert made == dataclasses.replace(DEMO, **changed)
 
 

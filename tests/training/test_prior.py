@@ -136,3 +136,66 @@ def test_of_equally_near_points_the_first_is_the_neighbour(monkeypatch):
     latents = np.concatenate([line[:, None]] * 4, axis=1).reshape(3, 2, 2)
     prior = fit_prior(dataclasses.replace(PARZEN, prior_neighbours=1), latents)
     assert prior.neighbours[0, :, 0].tolist() == [1, 0, 1]
+
+
+MIXTURE = dataclasses.replace(PARZEN, prior="mixture", prior_std=1.0)
+
+
+def test_a_mixture_has_the_means_and_directions_of_clusters_of_equal_size(monkeypatch):
+    monkeypatch.setattr(module, "FEWEST", 3)
+    # Four clusters of three on a line in the last of six numbers; in each, the fifth varies less than the sixth.
+    last = np.array([0, 1, 2, 10, 11, 12, 40, 41, 42, 90, 91, 92], np.float32)
+    fifth = np.tile(np.array([0.1, -0.2, 0.1], np.float32), 4)
+    latents = np.zeros((12, 2, 3), np.float32)
+    latents[:, 1, 2], latents[:, 1, 1] = last, fifth
+    latents = latents[np.random.default_rng(1).permutation(12)]
+    prior = fit_prior(dataclasses.replace(MIXTURE, prior_neighbours=1), latents)
+    assert (prior.units, prior.latent, prior.spread, prior.noise) == (2, 3, 1.0, 0.0)
+    assert prior.neighbours.shape == (1, 4, 1)
+    assert prior.points.shape == (1, 4 + 4, 6)
+    means = prior.points[0, :4]
+    np.testing.assert_allclose(sorted(means[:, 5]), [1, 11, 41, 91], atol=1e-5)
+    np.testing.assert_allclose(means[:, 4], 0, atol=1e-6)
+    ends = prior.points[0, prior.neighbours[0, :, 0]] - means
+    # Along the sixth number alone, but as long as the deviations of both: 1 and 0.03, variances with n - 1.
+    np.testing.assert_allclose(np.abs(ends[:, 5]), np.sqrt(1 + 0.03), rtol=1e-5)
+    np.testing.assert_allclose(ends[:, :5], 0, atol=1e-5)
+
+
+def test_a_mixture_looks_like_what_was_fitted_and_stores_no_phrase(monkeypatch):
+    monkeypatch.setattr(module, "FEWEST", 50)
+    latents = clouds(800)
+    flat, prior = latents.reshape(-1, 8), fit_prior(MIXTURE, latents)
+    assert prior.neighbours.shape == (1, 16, 3)
+    samples = draw(prior, 4000)
+    np.testing.assert_allclose(samples.mean(axis=0), flat.mean(axis=0), atol=0.2)
+    np.testing.assert_allclose(samples.std(axis=0), flat.std(axis=0), rtol=0.15, atol=0.02)
+    assert abs((samples[:, 0] > 0).mean() - 0.75) < 0.04
+    nearest = np.abs(prior.points[0][:, None] - flat).max(axis=-1).min(axis=1)
+    assert nearest.min() > 1e-3
+
+
+def test_a_mixture_of_few_phrases_is_one_gaussian_and_of_one_phrase_a_point():
+    latents = clouds(20)
+    prior = fit_prior(MIXTURE, latents)
+    assert prior.neighbours.shape == (1, 1, 3)
+    np.testing.assert_allclose(prior.points[0, 0], latents.reshape(20, 8).mean(axis=0), atol=1e-5)
+    one = fit_prior(MIXTURE, latents[:1].repeat(3, axis=0))
+    assert (one.neighbours.shape, one.spread) == ((1, 1, 0), 0.0)
+    np.testing.assert_allclose(draw(one, 2), latents[:1].reshape(1, 8).repeat(2, axis=0), atol=1e-6)
+
+
+def test_a_mixture_without_fusion_is_one_of_each_track():
+    config = dataclasses.replace(MIXTURE, fusion="none", bvae_latent=2)
+    latents = np.random.default_rng(3).normal(size=(40, 4, 10)).astype(np.float32)
+    prior = fit_prior(config, latents)
+    assert prior.points.shape == (5, 2 + 2 * 3, 8)
+    by_track = latents.reshape(40, 4, 5, 2)
+    for track in range(5):
+        means = prior.points[track, :2].mean(axis=0)
+        np.testing.assert_allclose(means, by_track[:, :, track].reshape(40, 8).mean(axis=0), atol=1e-5)
+
+
+def test_the_same_latents_give_the_same_mixture():
+    one, two = (fit_prior(MIXTURE, clouds(100)) for _ in range(2))
+    assert np.array_equal(one.points, two.points)
