@@ -8,10 +8,12 @@ from absl import flags
 
 from msw2.cli import options, sound_options
 from msw2.cli.launch import launch
+from msw2.cli.page import write_page
 from msw2.inference.sampling import Sampler, SilenceError
 from msw2.inference.song_files import write_files
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
+from msw2.page.about import About
 from msw2.sound.rendering import render_songs
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
@@ -29,7 +31,7 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png`, `.wav`, `.ogg` and so on."""
+    """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png`, `.wav`, `.ogg` and so on, and a page of them."""
     values = flags.FLAGS
     rendering = sound_options.asked_sound(values.songs)
     set_up_device(flags.FLAGS.threads)
@@ -45,12 +47,16 @@ def main() -> None:
         title = f"generated, seeds {used[0]} to {used[-1]}"
         name = f"song-{index:03}"
         song = join_phrases(phrases)
-        midis += write_files(folder, name, song, sampler.grid, values.tempo, title=title, flat=rendering.flat)
+        about = About("generated", seeds=tuple(used.tolist()), preset=run.preset)
+        midis += write_files(
+            folder, name, song, sampler.grid, values.tempo, title=title, about=about, flat=rendering.flat
+        )
     render_songs(midis, sampler.grid, rendering)
     left_out = int(seeds[-1, -1]) + 1 - values.seed - seeds.size
     print(f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}")
     if left_out:
         print(f"phrases left out for a bar of silence: {left_out}")
+    write_page(run.path / "samples", rendering)
 
 
 if __name__ == "__main__":

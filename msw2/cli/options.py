@@ -15,13 +15,14 @@ from msw2.data.store import Store, StoreError
 from msw2.inference.trained import PACKAGED, Trained, open_trained
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
+from msw2.page.folder import FolderError
 from msw2.sound.soundfont import SoundError
 from msw2.training.device import resolved_precision
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
 from msw2.training.store_check import check_fit, check_grid
 
-USER_ERRORS = (RunError, SongError, SoundError, StoreError)
+USER_ERRORS = (FolderError, RunError, SongError, SoundError, StoreError)
 
 
 def define_trained() -> None:

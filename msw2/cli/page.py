@@ -8,10 +8,12 @@ from msw2.cli.launch import OptionError, launch
 from msw2.music.grid import Grid
 from msw2.page.build import build_page
 from msw2.page.folder import FolderError, read_folder
+from msw2.sound.rendering import Rendering
 from msw2.sound.soundfont import SoundError
 from msw2.system.progress import say
 
 MEGABYTE = 1e6
+PAGE = "index.html"
 
 
 def define_flags() -> None:
@@ -28,13 +30,23 @@ def main() -> None:
     if not values.folder:
         raise OptionError("--folder is missing: it names a folder of MIDI files")
     folder = pathlib.Path(values.folder)
-    path = pathlib.Path(values.out) if values.out else folder / "index.html"
+    path = pathlib.Path(values.out) if values.out else folder / PAGE
     songs, left_out = read_folder(folder, Grid())
     for sentence in left_out:
         print(f"left out: {sentence}")
     say("rendering the instruments")
     build_page(path, songs, title=values.title or _title(folder), soundfont=values.soundfont)
     print(f"{len(songs)} songs, {path.stat().st_size / MEGABYTE:.1f} MB: {path}")
+
+
+def write_page(samples: pathlib.Path, rendering: Rendering) -> None:
+    """Writes the page of all samples that a command and others before it made, where it makes sound."""
+    if not rendering.audio:
+        return
+    songs, _ = read_folder(samples, Grid())
+    say("writing the page")
+    build_page(samples / PAGE, songs, title=_title(samples), soundfont=rendering.soundfont)
+    print(f"to listen: {samples / PAGE}")
 
 
 def _title(folder: pathlib.Path) -> str:

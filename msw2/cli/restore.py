@@ -11,12 +11,15 @@ from absl import flags
 
 from msw2.cli import options, sound_options
 from msw2.cli.launch import OptionError, launch
+from msw2.cli.page import write_page
 from msw2.data.store import SPLITS
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import write_files
 from msw2.inference.trained import Trained
+from msw2.music.metrics import f1_scores, note_f1
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.page.about import About
 from msw2.sound.rendering import render_songs
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
@@ -33,7 +36,7 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    """Writes `<run>/samples/restored/<name>.mid`, `.npz`, `.png` and `<name>-original.mid`, and the sound of both."""
+    """Writes `<run>/samples/restored/<name>.mid`, `<name>-original.mid` and so on, their sound, and a page of them."""
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     songs = list(_songs(run))
@@ -43,8 +46,9 @@ def main() -> None:
     folder = run.path / "samples" / "restored"
     midis = []
     for name, original, tempo in songs:
-        restored = join_phrases(sampler.restore(cut_phrases(original, sampler.grid)))
-        restored = restored[: len(original)]  # the last phrase is padded
+        given = cut_phrases(original, sampler.grid)
+        made = sampler.restore(given)
+        restored = join_phrases(made)[: len(original)]  # the last phrase is padded
         midis += write_files(
             folder,
             name,
@@ -52,11 +56,24 @@ def main() -> None:
             sampler.grid,
             tempo,
             title="restored",
+            about=About("restored", preset=run.preset, figures=_figures(given, made)),
             original=original,
             flat=rendering.flat,
         )
     render_songs(midis, sampler.grid, rendering)
     print(f"{len(songs)} songs restored: {folder}")
+    write_page(run.path / "samples", rendering)
+
+
+def _figures(given: np.ndarray, made: np.ndarray) -> dict[str, float]:
+    """Returns how much of a song came back: F1 in percent, the mean of the tracks that sound."""
+    scores = {"notes": note_f1(given, made), "cells": f1_scores(given, made)[2]}
+    known = {name: score.pooled() for name, score in scores.items()}
+    return {
+        f"F1 of {name}, %": round(100 * float(np.nanmean(values)), 1)
+        for name, values in known.items()
+        if not np.isnan(values).all()
+    }
 
 
 def _songs(run: Trained) -> Iterator[tuple[str, np.ndarray, float]]:
@@ -80,4 +97,4 @@ def _songs(run: Trained) -> Iterator[tuple[str, np.ndarray, float]]:
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, *options.USER_ERRORS)
+    launch(define_flags, main, *options.USER_ERRORS, positional="midi")

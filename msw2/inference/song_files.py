@@ -1,5 +1,6 @@
-"""A song as files: `.mid` to play, `.npz` to compute with, `.png` to look at."""
+"""A song as files: `.mid` to play, `.npz` to compute with, `.png` to look at, `.json` with facts for the page."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -8,6 +9,9 @@ from msw2.inference.pictures import draw_pianorolls
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.pianoroll import save_npz
+from msw2.page.about import About, about_path, write_about
+
+ORIGINAL = "original"
 
 
 def write_files(
@@ -18,10 +22,11 @@ def write_files(
     tempo: float,
     *,
     title: str,
+    about: About,
     original: np.ndarray | None = None,
     flat: bool = False,
 ) -> list[pathlib.Path]:
-    """Writes `<name>.mid`, `.npz` and `.png`; the same song gives the same bytes.
+    """Writes `<name>.mid`, `.npz`, `.png` and `.json`; the same song gives the same bytes.
 
     Args:
         folder: made if it is missing.
@@ -30,6 +35,7 @@ def write_files(
         grid: the grid of the song.
         tempo: beats a minute.
         title: above the picture.
+        about: facts about the song; of the original, this function adds them.
         original: what the song was made from: beside it in the picture, and as `<name>-original.mid`.
         flat: whether all notes of the MIDI files are equally loud.
 
@@ -37,11 +43,14 @@ def write_files(
         The paths of the MIDI files, the original first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {} if original is None else {"original": original}
+    pictures = {} if original is None else {ORIGINAL: original}
     draw_pianorolls(folder / f"{name}.png", pictures | {title: song}, grid)
     save_npz(folder / f"{name}.npz", song, grid, tempo)
-    songs = {} if original is None else {folder / f"{name}-original.mid": original}
+    songs = {} if original is None else {folder / f"{name}-{ORIGINAL}.mid": original}
     songs |= {folder / f"{name}.mid": song}
     for path, version in songs.items():
         write_song(path, version, grid, tempo, flat=flat)
+    if original is not None:
+        about = dataclasses.replace(about, other=ORIGINAL, other_file=f"{name}-{ORIGINAL}.mid")
+    write_about(about_path(folder / f"{name}.mid"), about)
     return list(songs)

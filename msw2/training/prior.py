@@ -67,12 +67,15 @@ def _mixture(points: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray
     means, ends = [], []
     for cluster in clusters:
         mean = cluster.mean(axis=0)
-        _, lengths, directions = np.linalg.svd(cluster - mean, full_matrices=False)
-        kept = (lengths[:rank] ** 2).sum()
-        stretch = np.sqrt((lengths**2).sum() / kept / (len(cluster) - 1)) if kept else 0.0
+        centred = cluster - mean
+        # The products of a cluster's rows have the same directions as its covariance, and are far smaller.
+        squares, turns = np.linalg.eigh(centred @ centred.T)
+        squares, turns = np.maximum(squares[::-1], 0.0), turns[:, ::-1]
+        kept = squares[:rank].sum()
+        stretch = np.sqrt(squares.sum() / kept / (len(cluster) - 1)) if kept else 0.0
         means.append(mean)
         # A draw adds the ends' offsets with weights of variance 1 / rank.
-        ends.append(mean + rank**0.5 * stretch * lengths[:rank, None] * directions[:rank])
+        ends.append(mean + rank**0.5 * stretch * (turns[:, :rank].T @ centred))
     neighbours = len(means) + np.arange(len(means) * rank, dtype=np.int32).reshape(len(means), rank)
     return np.concatenate([means, *ends]).astype(np.float32), neighbours
 
@@ -84,7 +87,7 @@ def _halved(points: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         halves = []
         for cluster in clusters:
             centred = cluster - cluster.mean(axis=0)
-            direction = rng.standard_normal(points.shape[1])
+            direction = rng.standard_normal(points.shape[1], points.dtype)
             for _ in range(_TURNS):
                 direction = centred.T @ (centred @ direction)
                 direction /= np.linalg.norm(direction) or 1.0

@@ -23,7 +23,7 @@ def test_songs_are_music_in_five_forms_and_the_same_seed_gives_the_same_bytes(co
     arguments = [f"--run={own_run.path}", "--songs=2", "--phrases=2", "--seed=4"]
     command(generate, *arguments, "--tempo=90")
     files = _files(own_run)
-    kinds = ("mid", "npz", "ogg", "png", "wav")
+    kinds = ("json", "mid", "npz", "ogg", "png", "wav")
     assert sorted(files) == [f"song-00{i}.{kind}" for i in (0, 1) for kind in kinds]
     assert capsys.readouterr().out.startswith("2 songs of 2 phrases, seed 4: ")
     for i in (0, 1):

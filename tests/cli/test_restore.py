@@ -9,6 +9,7 @@ from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
 from msw2.music.midi import midi_bytes, read_song, write_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.page.about import read_about
 
 GRID = Grid()
 
@@ -26,9 +27,13 @@ def test_songs_of_the_store_are_restored_beside_their_originals(
     folder = own_run.path / "samples" / "restored"
     songs = list(tiny_store.songs("train"))[:2]
     sounds = [f"{version}.{kind}" for version in ("", "-original") for kind in ("ogg", "wav")]
-    kinds = ("-original.mid", ".mid", ".npz", ".png", *sounds)
+    kinds = ("-original.mid", ".json", ".mid", ".npz", ".png", *sounds)
     assert sorted(path.name for path in folder.iterdir()) == sorted(s.name + k for s in songs for k in kinds)
-    assert capsys.readouterr().out == f"2 songs restored: {folder}\n"
+    page = own_run.path / "samples" / "index.html"
+    assert capsys.readouterr().out == f"2 songs restored: {folder}\nto listen: {page}\n"
+    about = read_about(folder / f"{songs[0].name}.json")
+    assert (about.made, about.other, about.preset) == ("restored", "original", "smoke")
+    assert about.figures.keys() == {"F1 of notes, %", "F1 of cells, %"}
     for song in songs:
         original = read_song(folder / f"{song.name}-original.mid", GRID)
         np.testing.assert_array_equal(original.pianoroll, join_phrases(song.phrases))
