@@ -39,7 +39,7 @@ LICENCES = {
     "stores no phrase of a song. Music that is generated may still resemble a song: see the near copies above.",
     "demo": "The weights are MIT-licensed, as the code is. The songs are their contributors' of the Freedoom project, "
     "BSD-3-Clause: copyright 2001-2018 Contributors to the Freedoom project, all rights reserved; `data/README.md` has "
-    "the whole licence. The prior stores the latent vectors of training phrases, which decode to close to them.",
+    "the whole licence. The prior stores no phrase of a song.",
 }
 
 
@@ -90,6 +90,19 @@ def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
         machine=Machine.here().described(),
         licence=LICENCES[values.name],
     )
+
+
+def _prior(run: Run) -> str:
+    """Returns a sentence on what generation draws from."""
+    _, prior = run.load_sandwich()
+    _, drawn, directions = prior.neighbours.shape
+    if run.config.prior == "mixture":
+        return (
+            f"Music is drawn from {drawn:,} Gaussians of {directions} directions each, which store no phrase."
+        )
+    if run.config.prior == "parzen":
+        return f"Music is drawn from Gaussians around the latent vectors of {drawn:,} training phrases."
+    return "Music is drawn from one Gaussian."
 
 
 def _commit() -> str:

@@ -113,7 +113,8 @@ def _generated(evaluation: Evaluation) -> str:
     note = (
         "FD is the Fréchet distance to the held-out songs, less is better; `to a half` is to the first half of them, "
         "and real songs are the second half. Overlap is the overlapping area, 100 is best. The nearest training "
-        f"phrase is the median distance, 1 - F1 over cells, in any of 13 keys. A near copy is at most {100 * NEAR:g} % away."
+        "phrase is the median distance, 1 - F1 over cells, in any of 13 keys. A near copy is at most "
+        f"{100 * NEAR:g} % away."
     )
     return f"{table(header, lines)}\n\n{note}"
 

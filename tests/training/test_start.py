@@ -69,7 +69,7 @@ def test_a_run_is_there_only_with_all_its_start(tmp_path, config, learnt, monkey
         Run.open(tmp_path / "run")
 
 
-def test_what_begins_elsewhere_is_not_shared(run, tmp_path, config, store, fresh, give):
+def test_what_begins_elsewhere_is_not_shared(run, tmp_path, config, fresh, give):
     other = Run.create(tmp_path / "other", dataclasses.replace(config))
     for each in (run, other):
         each.data.write_text('{"store": "s", "digest": "d"}')
