@@ -16,7 +16,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page listening-test demo reproduce bench test test-browser test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page listening-test demo reproduce bench test test-browser wheel test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -24,8 +24,12 @@ missing    = $(filter-out $(wildcard $(RUN)/weights/*),$(call weights,$(1)))
 BVAES     := $(foreach t,$(or $(TRACK),$(TRACKS)),$(t)_encoder $(t)_decoder)
 ALL_BVAES := $(foreach t,$(TRACKS),$(t)_encoder $(t)_decoder)
 REFINERS  := $(foreach t,$(TRACKS),$(t)_refiner)
-TRAINED    = $(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REFINERS)),refine) \
-             $(if $(call missing,mfg_encoder mfg_decoder),stage2)
+TRAINED    = $(if $(PACKAGED),,$(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REFINERS)),refine) \
+             $(if $(call missing,mfg_encoder mfg_decoder),stage2))
+
+# RUN may name packaged weights or a .keras file: there is nothing to train, and what is made goes to msw2-<name>.
+PACKAGED   = $(filter tuned demo %.keras,$(RUN))
+HOME_OF    = $(if $(PACKAGED),msw2-$(basename $(notdir $(RUN))),$(RUN))
 
 # FLAGS go to what was asked for; trainings that are made on the way share those of the asked training.
 asked      = $(if $(filter $(1),$(MAKECMDGOALS)),$(FLAGS))
@@ -41,13 +45,14 @@ help:
 	@echo 'make stage2               the MFG-VAE'
 	@echo 'make finetune             all parts together   [FLAGS=--finetune_epochs=3]'
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
-	@echo 'make page                 $(RUN)/samples/index.html: hear them in a browser'
+	@echo 'make page                 $(HOME_OF)/samples/index.html: hear them in a browser'
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
 	@echo 'make test-browser         the page, in Chromium and Firefox'
+	@echo 'make wheel                the package for pip, in dist/'
 	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
 	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
@@ -89,11 +94,11 @@ restore eval figures: install $(STORE) $(TRAINED)
 listening-test: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.listening_test --run=$(RUN) --store=$(DATA) $(call asked,$@)
 
-page: install $(if $(wildcard $(RUN)/samples/*/*.mid),,generate)
-	$(PY) -m msw2.cli.page --folder=$(RUN)/samples $(call asked,page)
+page: install $(if $(wildcard $(HOME_OF)/samples/*/*.mid),,generate)
+	$(PY) -m msw2.cli.page --folder=$(HOME_OF)/samples $(call asked,page)
 
-serve: install $(if $(wildcard $(RUN)/export/msw2/*/saved_model.pb),,export)
-	$(PY) -m msw2.cli.serve --run=$(RUN) $(call asked,$@)
+serve: install $(if $(wildcard $(HOME_OF)/export/msw2/*/saved_model.pb),,export)
+	$(PY) -m msw2.cli.serve --run=$(HOME_OF) $(call asked,$@)
 
 # Two commands side by side; a GPU has one process at a time.
 TWO = $(if $(shell command -v nvidia-smi),,-j2)
@@ -102,6 +107,7 @@ demo: install
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) refine stage2
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) generate restore eval export figures
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo page
 
 reproduce: install $(STORE)
 	$(PY) -m msw2.cli.reproduce --set=$(RECIPE_SET) --store=$(DATA) $(call asked,$@)
@@ -115,6 +121,11 @@ test: install
 # In the browsers of this machine, which it fails without; their screenshots go to a folder.
 test-browser: install
 	MSW2_TEST_BROWSER=build/browser $(PY) -m pytest tests/browser -n0
+
+# What pip installs anywhere: weights, recipes and compiled kernels are inside.
+wheel: install
+	rm -rf build/lib* build/bdist*
+	$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 # The suite with the lowest versions that setup.cfg allows.
 LOWEST := .venv-lowest/bin/python

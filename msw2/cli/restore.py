@@ -87,6 +87,8 @@ def _songs(run: Trained) -> Iterator[tuple[str, np.ndarray, float]]:
             raise OptionError(f"{path}: {error}") from error
         yield path.stem, song.pianoroll, song.tempo
         return
+    if not pathlib.Path(values.store).exists():
+        raise OptionError(f"nothing to restore: give a MIDI file, or a --store; there is no {values.store}")
     store = options.open_fitting_store(run)
     if not store.count(values.split):
         raise OptionError(
