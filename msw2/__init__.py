@@ -3,6 +3,8 @@
     band = msw2.load()                    # the packaged weights; or a finished run, or a .keras file
     restored = band.restore(multitrack)   # a pypianoroll.Multitrack, or a pretty_midi.PrettyMIDI
     songs = band.generate(songs=2)        # a list of pypianoroll.Multitrack
+    band.write("song.ogg", songs[0])      # or .wav, .mid, .npz
+    band.draw("song.png", {"generated": songs[0]})
 
 `msw2.restore(multitrack)` and `msw2.generate(songs=2)` do the same in one call. `__init__.pyi` has the types.
 """
@@ -18,6 +20,7 @@ MODEL = "tuned"  # the packaged weights that the commands take by default
 def load(path=MODEL):
     """Opens packaged weights (`tuned`, `demo`), a finished run's directory or a .keras file; returns a `Band`."""
     # TensorFlow takes seconds to import: whoever wants the metrics alone does not wait for it.
+    importlib.import_module("msw2.system.chatter").hold_back()
     return importlib.import_module("msw2.inference.band").Band.load(path)
 
 

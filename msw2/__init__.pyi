@@ -7,13 +7,13 @@ from pypianoroll import Multitrack
 
 from msw2.inference.band import Band
 
-_Song = TypeVar("_Song", Multitrack, PrettyMIDI)
+Song = TypeVar("Song", Multitrack, PrettyMIDI)
 
 __version__: str
 MODEL: str
 
 def load(path: str | os.PathLike = ...) -> Band: ...
-def restore(song: _Song, *, model: str | os.PathLike = ..., progress: bool = ...) -> _Song: ...
+def restore(song: Song, *, model: str | os.PathLike = ..., progress: bool = ...) -> Song: ...
 def generate(
     *,
     model: str | os.PathLike = ...,

@@ -1,8 +1,12 @@
-"""README's printed figures of `make demo`, against the committed figures of the run that printed them."""
+"""README's figures of `make demo`, against the committed ones of the run that printed them; its lines of Python."""
 
 import csv
+import os
 import pathlib
 import re
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -74,3 +78,15 @@ def test_a_sentence_has_the_figures_of_the_run(figures, title):
         expected = [100 * figures[key] for key in SENTENCES[title]]
         assert len(numbers) == len(expected), (title, numbers)
         assert all(map(agrees, numbers, expected)), (title, numbers, expected)
+
+
+def test_the_lines_of_python_run_word_for_word(tmp_path):
+    section = (ROOT / "README.md").read_text("utf-8").partition("\n## Python\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("    ")]
+    assert 5 <= len(lines) <= 10
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", textwrap.dedent("\n".join(lines))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    begin = {"first.mid": b"MThd", "both.png": b"\x89PNG", "between.ogg": b"OggS"}
+    assert {path.name: path.read_bytes()[:4] for path in tmp_path.iterdir()} == begin

@@ -1,14 +1,17 @@
 """A trained sandwich for people who program: songs go in and come out as objects of pypianoroll or pretty_midi."""
 
 import os
-from typing import TYPE_CHECKING
+import pathlib
+from typing import TYPE_CHECKING, TypeVar
 
 import keras
 import numpy as np
 
 from msw2.config import Config
 from msw2.inference.model_file import write_model_file
+from msw2.inference.pictures import draw_pianorolls
 from msw2.inference.sampling import Sampler
+from msw2.inference.song_files import write_file
 from msw2.inference.trained import PACKAGED, open_trained
 from msw2.models.prior import Prior
 from msw2.music.multitrack import from_multitrack, from_pretty_midi, to_multitrack, to_pretty_midi
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
     from pypianoroll import Multitrack
 
-    Song = Multitrack | PrettyMIDI
+    Song = TypeVar("Song", Multitrack, PrettyMIDI)
+    AnySong = Multitrack | PrettyMIDI
+
+PICTURE = ".png"
 
 
 class Band:
@@ -79,12 +85,10 @@ class Band:
             SongError: if it does not fit the grid.
             TypeError: for an object of another kind.
         """
-        grid, kind = self.config.grid, type(song).__name__
-        if kind not in _KINDS:
-            raise TypeError(f"{kind} is not one of {', '.join(_KINDS)}")
-        read, write = _KINDS[kind]
-        cells, tempo = read(song, grid)
+        grid = self.config.grid
+        cells, tempo = self._read(song)
         restored = join_phrases(self._sampler.restore(cut_phrases(cells, grid), progress=progress))
+        write = _KINDS[type(song).__name__][1]
         return write(restored[: len(cells)], grid, tempo)  # the last phrase was padded
 
     def generate(
@@ -112,6 +116,79 @@ class Band:
         """
         made, _ = self._sampler.compose(songs, phrases, seed=seed, temperature=temperature, progress=progress)
         return [to_multitrack(join_phrases(np.asarray(song)), self.config.grid, tempo) for song in made]
+
+    def encode(self, song: "AnySong") -> np.ndarray:
+        """Returns the latents of a song: the means of the MFG-VAE. `decode` makes music of them.
+
+        Args:
+            song: as for `restore`. Silence pads its last phrase.
+
+        Returns:
+            float32 [phrase, unit, latent]. A unit is a bar, or a phrase where the BVAEs read phrases.
+
+        Raises:
+            SongError, TypeError: as `restore`.
+        """
+        cells, _ = self._read(song)
+        return self._sampler.encode(cut_phrases(cells, self.config.grid))
+
+    def decode(self, latents: np.ndarray, *, tempo: float = DEFAULT_TEMPO) -> "Multitrack":
+        """Makes a song of latents; `decode(encode(song))` is what `restore` makes, in whole phrases.
+
+        Args:
+            latents: [phrase, unit, latent], finite numbers, at least one phrase.
+            tempo: quarter notes a minute.
+
+        Raises:
+            ValueError: if their shape is another one.
+        """
+        latents = np.asarray(latents, np.float32)
+        units, width = self._sampler.latent_shape
+        if latents.ndim != 3 or latents.shape[1:] != (units, width) or not len(latents):
+            raise ValueError(
+                f"latents of shape {latents.shape} are not [1 or more phrases, {units}, {width}]"
+            )
+        return to_multitrack(join_phrases(self._sampler.decode(latents)), self.config.grid, tempo)
+
+    def write(self, path: str | os.PathLike, song: "AnySong") -> None:
+        """Writes a song as a file to play or to compute with, whole or not at all.
+
+        Args:
+            path: ends in `.mid`, `.ogg`, `.wav` or `.npz` (pypianoroll); missing folders are made.
+            song: as for `restore`; what lies off the grid is left out. Notes on the beat are louder.
+
+        Raises:
+            SongError, TypeError: as `restore`.
+            SoundError: if its sound is asked for, and the song is too long for it.
+            ValueError: for another suffix.
+        """
+        cells, tempo = self._read(song)
+        write_file(path, cells, self.config.grid, tempo)
+
+    def draw(self, path: str | os.PathLike, songs: "dict[str, AnySong]") -> None:
+        """Draws the pianorolls of songs side by side, as a PNG, whole or not at all.
+
+        Args:
+            path: ends in `.png`; missing folders are made.
+            songs: title -> song, as for `restore`, at least one.
+
+        Raises:
+            SongError, TypeError: as `restore`.
+            ValueError: for another suffix, or without songs.
+        """
+        if pathlib.Path(path).suffix.lower() != PICTURE:
+            raise ValueError(f"{path} does not end in {PICTURE}")
+        if not isinstance(songs, dict):
+            raise TypeError(f"{type(songs).__name__} is not a dict of titles and songs")
+        cells = {title: self._read(song)[0] for title, song in songs.items()}
+        draw_pianorolls(path, cells, self.config.grid)
+
+    def _read(self, song: "AnySong") -> tuple[np.ndarray, float]:
+        """Returns a song on the grid, bool [step, pitch, track], and its tempo."""
+        kind = type(song).__name__
+        if kind not in _KINDS:
+            raise TypeError(f"{kind} is not one of {', '.join(_KINDS)}")
+        return _KINDS[kind][0](song, self.config.grid)
 
 
 _KINDS = {

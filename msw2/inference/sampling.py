@@ -125,6 +125,7 @@ class Sampler:
         functions = PhraseFunctions(sandwich, config, prior)
         self.sandwich = sandwich
         self.grid = functions.config.grid
+        self.latent_shape = functions.latent_shape
         self._shape = functions.phrase_shape
         specs = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.float32)
         self._generate = {
@@ -136,6 +137,9 @@ class Sampler:
             refined: tf.function(lambda p, r=refined: functions.restore(p, refined=r), spec)
             for refined in (True, False)
         }
+        self._encode = tf.function(functions.encode, spec)
+        latents = (tf.TensorSpec([None, *self.latent_shape], tf.float32),)
+        self._decode = tf.function(functions.decode, latents)
 
     @classmethod
     def of(cls, trained: Trained) -> "Sampler":
@@ -178,6 +182,28 @@ class Sampler:
             bool, same shape.
         """
         return self._batched("restoring" if progress else "", self._restore[refined], phrases)
+
+    def encode(self, phrases: np.ndarray) -> np.ndarray:
+        """Returns the latents of phrases: the means of the MFG-VAE.
+
+        Args:
+            phrases: bool [phrase, bar, step, pitch, track].
+
+        Returns:
+            float32 [phrase, unit, MFG latent].
+        """
+        return self._batched("", self._encode, phrases)
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Returns the phrases of latents, refined.
+
+        Args:
+            latents: float32 [phrase, unit, MFG latent].
+
+        Returns:
+            bool [phrase, bar, step, pitch, track].
+        """
+        return self._batched("", self._decode, latents)
 
     def compose(
         self,
@@ -228,9 +254,9 @@ class Sampler:
 
     def _batched(self, what: str, function, *rows: np.ndarray) -> np.ndarray:
         """Applies a function to rows, a batch at a time; shows how far it is, as `what`, unless that is empty."""
-        made = [np.zeros((0, *self._shape), bool)]
+        made = []
         progress = Progress(len(rows[0]), "phrases", label=what) if what else None
-        for start in range(0, len(rows[0]), BATCH):
+        for start in range(0, len(rows[0]), BATCH) or [0]:  # the result of no rows has a shape, too
             made.append(function(*(array[start : start + BATCH] for array in rows)).numpy())
             if progress:
                 progress.update(min(start + BATCH, len(rows[0])))

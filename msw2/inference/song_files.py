@@ -1,6 +1,7 @@
 """A song as files: `.mid` to play, `.npz` to compute with, `.png` to look at, `.json` with facts for the page."""
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
@@ -10,6 +11,8 @@ from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.pianoroll import save_npz
 from msw2.page.about import About, about_path, write_about
+from msw2.sound.audio_file import write_audio
+from msw2.sound.mix import mix, stems
 
 ORIGINAL = "original"
 
@@ -54,3 +57,29 @@ def write_files(
         about = dataclasses.replace(about, other=ORIGINAL, other_file=f"{name}-{ORIGINAL}.mid")
     write_about(about_path(folder / f"{name}.mid"), about)
     return list(songs)
+
+
+def write_file(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float) -> None:
+    """Writes one file, whole or not at all. The same song gives the same bytes.
+
+    Args:
+        path: ends in `.mid`, `.npz`, `.ogg` or `.wav`; missing folders are made.
+        song: bool [step, pitch, track], whole bars.
+        grid: the grid of the song.
+        tempo: beats a minute.
+
+    Raises:
+        SoundError: if its sound is asked for, and the song is too long for it.
+        ValueError: for another suffix.
+    """
+    suffix = pathlib.Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise ValueError(f"{path} does not end in one of {', '.join(_WRITERS)}")
+    _WRITERS[suffix](path, song, grid, tempo)
+
+
+def _write_sound(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float) -> None:
+    write_audio(path, mix(stems(song, grid, tempo)))
+
+
+_WRITERS = {".mid": write_song, ".npz": save_npz, ".ogg": _write_sound, ".wav": _write_sound}

@@ -46,7 +46,8 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def hold_back() -> None:
     """Makes the first import of TensorFlow quiet; TF_CPP_MIN_LOG_LEVEL=0 shows everything."""
-    sys.meta_path.insert(0, _Finder())
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 @contextlib.contextmanager

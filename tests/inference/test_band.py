@@ -1,6 +1,8 @@
 """Songs as objects: in and out of a trained sandwich, from a run and from a .keras file."""
 
+import os
 import pathlib
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,13 +12,17 @@ import numpy as np
 import pretty_midi
 import pypianoroll
 import pytest
+import soundfile
 
 import msw2
+from msw2.inference import pictures
 from msw2.inference.band import Band
 from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
-from msw2.music.multitrack import from_multitrack, to_multitrack
-from msw2.music.pianoroll import cut_phrases, join_phrases
+from msw2.music.midi import read_song, write_song
+from msw2.music.multitrack import from_multitrack, to_multitrack, to_pretty_midi
+from msw2.music.pianoroll import cut_phrases, join_phrases, load_npz
+from msw2.sound.synth import TAIL
 from msw2.training.runs import RunError
 
 GRID = Grid()
@@ -71,9 +77,84 @@ def test_a_pretty_midi_comes_back_as_one(band):
     assert restored.get_end_time() <= 2.01  # one bar at 120
 
 
-def test_another_object_is_refused(band):
-    with pytest.raises(TypeError, match=r"^ndarray is not one of Multitrack, PrettyMIDI$"):
-        band.restore(np.zeros((48, 84, 5)))
+def test_another_object_is_refused(band, tmp_path):
+    cells = np.zeros((48, 84, 5))
+    for use in (
+        lambda: band.restore(cells),
+        lambda: band.encode(cells),
+        lambda: band.write(tmp_path / "song.mid", cells),
+        lambda: band.draw(tmp_path / "song.png", {"song": cells}),
+    ):
+        with pytest.raises(TypeError, match=r"^ndarray is not one of Multitrack, PrettyMIDI$"):
+            use()
+    with pytest.raises(TypeError, match=r"^ndarray is not a dict of titles and songs$"):
+        band.draw(tmp_path / "song.png", cells)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_song_is_restored_by_its_latents(band, song):
+    given = to_multitrack(song, GRID, 93.0)
+    latents = band.encode(given)
+    assert (latents.dtype, latents.shape) == (np.float32, (2, 4, band.config.fusion_latent))
+    cells, tempo = from_multitrack(band.decode(latents.tolist(), tempo=81.0), GRID)
+    assert tempo == 81.0
+    assert len(cells) == 8 * 48  # in whole phrases
+    assert np.array_equal(cells[: 6 * 48], from_multitrack(band.restore(given), GRID)[0])
+
+
+def test_latents_of_another_shape_are_refused(band):
+    width = band.config.fusion_latent
+    for shape in ((4, width), (0, 4, width), (2, 3, width), (2, 4, width + 1)):
+        pattern = rf"^latents of shape {re.escape(str(shape))} are not \[1 or more phrases, 4, {width}\]$"
+        with pytest.raises(ValueError, match=pattern):
+            band.decode(np.zeros(shape))
+
+
+@pytest.mark.parametrize("convert", [to_multitrack, to_pretty_midi])
+def test_a_song_becomes_the_file_that_its_name_says(band, song, tmp_path, convert):
+    song = song[: 5 * 48]  # until its last note: pretty_midi keeps no silence at the end
+    given = convert(song, GRID, 120.0)
+    paths = [tmp_path / "new" / f"song.{suffix}" for suffix in ("mid", "npz", "ogg", "WAV")]
+    for path in paths:
+        band.write(path, given)
+    pitched = slice(1, None)  # pretty_midi joins the hits of drums
+    assert np.array_equal(read_song(paths[0], GRID).pianoroll[..., pitched], song[..., pitched])
+    read, tempo = load_npz(paths[1], GRID)
+    assert np.array_equal(read[..., pitched], song[..., pitched])
+    assert tempo == pytest.approx(120.0)
+    for path, kind in zip(paths[2:], ("OGG", "WAV"), strict=True):
+        sound = soundfile.info(path)
+        assert (sound.format, sound.channels) == (kind, 2)
+        assert sound.duration == pytest.approx(5 * 2 + TAIL, abs=0.01)
+
+
+def test_a_written_song_has_the_accents_of_the_commands(band, song, tmp_path):
+    band.write(tmp_path / "song.mid", to_multitrack(song, GRID, 120.0))
+    write_song(tmp_path / "expected.mid", song, GRID, 120.0)
+    assert (tmp_path / "song.mid").read_bytes() == (tmp_path / "expected.mid").read_bytes()
+
+
+def test_songs_of_both_kinds_are_drawn_side_by_side(band, song, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        pictures, "_draw_track", lambda axis, roll, colour: seen.setdefault(colour, []).append(roll)
+    )
+    song = song[: 5 * 48]
+    given = {"one": to_multitrack(song, GRID, 120.0), "two": to_pretty_midi(song[:240], GRID, 120.0)}
+    band.draw(tmp_path / "both.png", given)
+    assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+    bass = seen[pictures.COLOURS[3]]
+    assert len(bass) == 2
+    assert all(np.array_equal(roll, song[..., 3]) for roll in bass)
+
+
+def test_other_file_names_are_refused(band, song, tmp_path):
+    given = to_multitrack(song, GRID, 120.0)
+    with pytest.raises(ValueError, match=r"song\.mp3 does not end in one of \.mid, \.npz, \.ogg, \.wav$"):
+        band.write(tmp_path / "song.mp3", given)
+    with pytest.raises(ValueError, match=r"song\.svg does not end in \.png$"):
+        band.draw(tmp_path / "song.svg", {"song": given})
+    assert not any(tmp_path.iterdir())
 
 
 def test_songs_are_made_as_the_commands_make_them(band, smoke_run):
@@ -111,7 +192,10 @@ def test_one_file_serves_a_fresh_process(file, tmp_path):
         "print(type(msw2.generate(model=sys.argv[1], songs=1)[0]).__name__)\n"
     )
     line = [sys.executable, "-c", code, str(file)]
-    printed = subprocess.run(line, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(msw2.__file__).parents[1])}
+    done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    assert done.stderr == ""  # nothing of what TensorFlow says when it starts
+    printed = done.stdout
     for part in (
         "drums_encoder",
         "mfg_encoder",

@@ -84,6 +84,20 @@ def test_restoring_is_the_sandwich_by_its_posterior_means(smoke_sandwich, sample
     assert restored.any()
 
 
+def test_a_restored_phrase_is_its_latents_decoded(sampler, tiny_store):
+    phrases = next(tiny_store.songs("train")).phrases
+    latents = sampler.encode(phrases)
+    assert (latents.dtype, latents.shape) == (np.float32, (len(phrases), *sampler.latent_shape))
+    np.testing.assert_array_equal(sampler.decode(latents), sampler.restore(phrases))
+
+
+def test_no_phrases_come_back_as_no_phrases(sampler):
+    none = np.zeros((0, 4, 48, 84, 5), bool)
+    assert sampler.encode(none).shape == (0, *sampler.latent_shape)
+    for made in (sampler.restore(none), sampler.decode(sampler.encode(none))):
+        assert (made.dtype, made.shape) == (bool, none.shape)
+
+
 def test_a_trained_model_restores_most_of_what_it_was_trained_on(sampler, tiny_store):
     phrases = tiny_store.load("train")
     restored = sampler.restore(phrases)
@@ -119,6 +133,9 @@ def test_more_phrases_than_fit_in_memory_go_through_in_turn(sampler, monkeypatch
     whole = sampler.generate(40, seed=0, temperature=1.0)
     monkeypatch.setattr(sampling, "BATCH", 16)
     np.testing.assert_array_equal(sampler.generate(40, seed=0, temperature=1.0), whole)
+    latents = sampler.encode(whole)
+    assert latents.shape == (40, *sampler.latent_shape)
+    np.testing.assert_array_equal(latents[16:32], sampler.encode(whole[16:32]))
 
 
 def test_a_phrase_has_its_own_place_in_the_random_stream():

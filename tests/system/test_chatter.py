@@ -84,3 +84,18 @@ def test_a_command_that_imports_tensorflow_prints_only_its_own_error(tmp_path):
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
+
+
+def test_asked_twice_it_filters_once_and_with_tensorflow_there_not_at_all(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    code = (
+        "import sys; from msw2.system import chatter\n"
+        "def there(): return sum(type(each).__name__ == '_Finder' for each in sys.meta_path)\n"
+        "chatter.hold_back(); chatter.hold_back(); print(there())\n"
+        "import tensorflow; chatter.hold_back(); print(there())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.split() == ["1", "0"]
