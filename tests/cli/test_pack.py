@@ -14,18 +14,20 @@ from msw2.music.metrics import f1_scores, note_f1
 
 
 @pytest.fixture
-def packed(command, own_run, tiny_store, tmp_path, monkeypatch, capsys):
+def packed(command, own_run, tiny_store, tmp_path, monkeypatch):
     """The folder of the weights of `own_run` packed as `demo`."""
     for module in (pack, trained):
         monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     monkeypatch.setattr(pack, "PHRASES", 12)
     flags = (f"--run={own_run.path}", f"--store={tiny_store.path}", "--name=demo", "--commit=abc1234")
     command(pack, *flags, "--commands=make this,make that")
-    assert re.search(r"demo\.keras: \d\.\d MB\n$", capsys.readouterr().out)
     return tmp_path
 
 
-def test_the_weights_are_opened_by_their_name_and_the_card_has_their_figures(packed, own_run, tiny_store):
+def test_the_weights_are_opened_by_their_name_and_the_card_has_their_figures(
+    packed, own_run, tiny_store, capsys
+):
+    assert re.search(r"demo\.keras: \d\.\d MB\n$", capsys.readouterr().out)
     opened = open_trained("demo")
     assert opened.config == own_run.config
     assert opened.preset == "smoke"
