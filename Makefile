@@ -1,7 +1,7 @@
 # What each target runs is `python -m msw2.cli.<target>`; what it needs and is missing is made first.
 RECIPE ?= tuned
 FROM   ?=
-RUN    ?= runs/$(if $(FROM),from-$(basename $(notdir $(FROM))),$(RECIPE))
+RUN    ?= runs/$(if $(FROM),from-$(basename $(notdir $(FROM:/=))),$(RECIPE))
 DATA   ?= data/store
 TRACK  ?=
 MIDI   ?=
@@ -88,7 +88,11 @@ finetune: install $(STORE) $(TRAINED)
 generate export: install $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) $(call asked,$@)
 
-restore eval figures: install $(STORE) $(TRAINED)
+# A MIDI file needs no store.
+restore: install $(if $(findstring --midi,$(FLAGS)),,$(STORE)) $(TRAINED)
+	$(PY) -m msw2.cli.$@ --run=$(RUN) --store=$(DATA) $(call asked,$@)
+
+eval figures: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.$@ --run=$(RUN) --store=$(DATA) $(call asked,$@)
 
 listening-test: install $(STORE) $(TRAINED)

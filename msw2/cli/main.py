@@ -7,6 +7,7 @@ import runpy
 import sys
 
 MAKE = re.compile(r"^`make [\w-]+`: ")  # what the repository calls it
+PUBLISHING = {"demo_figures", "pack"}  # for those who publish the package, in the repository
 FOLDER = pathlib.Path(__file__).parent
 
 
@@ -20,11 +21,10 @@ def main() -> None:
         for each, summary in there.items():
             print(f"  {each:<{width}}  {summary}")
         return
-    module = name.replace("-", "_")
-    if module not in there:
+    if name.replace("_", "-") not in there:
         sys.exit(f"error: {name!r} is not one of {', '.join(there)}")
     sys.argv = [f"{program} {name}", *arguments[1:]]
-    runpy.run_module(f"msw2.cli.{module}", run_name="__main__", alter_sys=True)
+    runpy.run_module(f"msw2.cli.{name.replace('-', '_')}", run_name="__main__", alter_sys=True)
 
 
 def commands() -> dict[str, str]:
@@ -33,6 +33,7 @@ def commands() -> dict[str, str]:
     for path in sorted(FOLDER.glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        if {"define_flags", "main"} <= functions:
-            found[path.stem] = MAKE.sub("", (ast.get_docstring(tree) or "").splitlines()[0])
+        if {"define_flags", "main"} <= functions and path.stem not in PUBLISHING:
+            first = MAKE.sub("", (ast.get_docstring(tree) or "").splitlines()[0])
+            found[path.stem.replace("_", "-")] = first[:1].upper() + first[1:]
     return found

@@ -9,10 +9,11 @@ from absl.flags import FlagValues
 
 from msw2.cli.launch import OptionError
 from msw2.cli.recipes import recipe_lines
-from msw2.config import ADAPTING, CHOICES, PAPER, PRESETS, Config, fields_of, preset
+from msw2.config import CHOICES, PAPER, PRESETS, Config, adapting, fields_of, preset
 from msw2.config.finetune import FinetunePart
 from msw2.data.store import Store, StoreError
-from msw2.inference.trained import PACKAGED, Trained, open_trained
+from msw2.inference.places import PACKAGED, is_run
+from msw2.inference.trained import Trained, open_trained
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.page.folder import FolderError
@@ -122,9 +123,20 @@ def training_run(*, finetuning: bool = False) -> Run:
         RunError: if there is one that was made otherwise.
     """
     values = flags.FLAGS
+    if not is_run(values.run):
+        raise OptionError(
+            f"--run={values.run} is a name of trained weights: give a directory for the new run"
+        )
     name, overrides = _asked()
+    begun = values["from"].value or ""
+    if begun and name:
+        raise OptionError(f"--from={begun} brings a config of its own: leave out the recipe and the preset")
     if (pathlib.Path(values.run) / "config.json").exists():
         run = Run.open(values.run)
+        if begun and begun != run.begun:
+            raise OptionError(
+                f"the run {run.path} began with {run.begun or 'fresh weights'}, not with {begun}: use another run"
+            )
         if name not in (None, run.preset):
             raise OptionError(
                 f"the run {run.path} was made with preset {run.preset}, not {name}: use another run"
@@ -134,14 +146,11 @@ def training_run(*, finetuning: bool = False) -> Run:
             run = run.changed({name: getattr(asked, name) for name in fields_of(FinetunePart)})
         run.require(asked)
         return run
-    begun = values["from"].value
-    if begun and name:
-        raise OptionError(f"--from={begun} brings a config of its own: leave out the preset {name}")
     start = None
     if begun:
         trained = open_trained(begun)
-        name, base = trained.preset, dataclasses.replace(trained.config, **ADAPTING)
-        start, _ = trained.load_sandwich()
+        name, base = trained.preset, adapting(trained.config)
+        start = begun, trained.load_sandwich()[0]
     else:
         name = name or "tuned"
         base = preset(name)

@@ -1,25 +1,25 @@
 """Packs a finished run into the package: its weights in half precision, and a card that says what they are.
 
-For those who publish the package. Run it in the repository: the card names the commit.
+For those who publish the package, in the repository. What was there stays until the figures of the new weights are
+known.
 """
 
 import pathlib
-import subprocess
 
 from absl import flags
 
 from msw2.benchmarks.machine import Machine
 from msw2.cli import options
-from msw2.cli.launch import OptionError, launch
+from msw2.cli.launch import launch
 from msw2.data.store import SPLITS, Store
 from msw2.evaluation import glance
 from msw2.evaluation.card import Card, markdown
 from msw2.evaluation.half import cost_of_half
 from msw2.evaluation.run_evaluation import Request, evaluate_run
 from msw2.inference.band import Band
-from msw2.inference.model_file import SUFFIX
+from msw2.inference.places import PACKAGED, SUFFIX, WEIGHTS
 from msw2.inference.sampling import Sampler
-from msw2.inference.trained import PACKAGED, WEIGHTS, open_trained
+from msw2.inference.trained import open_trained
 from msw2.system.files import replacing
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
@@ -49,8 +49,10 @@ def define_flags() -> None:
     options.define_threads()
     options.define_store()
     flags.DEFINE_enum("name", None, PACKAGED, "Name of the weights.", required=True)
-    flags.DEFINE_list("commands", [], "Commands that trained the run, for the card.")
-    flags.DEFINE_string("commit", "", "Commit that trained the run; without it, the current one.")
+    flags.DEFINE_multi_string(
+        "command", [], "A command that trained the run, for the card; repeated for more."
+    )
+    flags.DEFINE_string("commit", None, "Commits that trained the run, for the card.", required=True)
 
 
 def main() -> None:
@@ -59,24 +61,23 @@ def main() -> None:
     values, run, store = flags.FLAGS, Run.open(flags.FLAGS.run), options.open_store()
     check_fit(run, store)
     file = WEIGHTS / f"{values.name}{SUFFIX}"
-    say(f"writing {file}")
-    Band.load(run.path).save(file, half=True)
-    say("restoring with whole and with half precision")
-    half = Sampler.of(open_trained(values.name))
-    phrases = store.load("test", PHRASES, evenly=True)
-    cost = cost_of_half(Sampler.of(run), half, phrases)
-    request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0, evenly=True)
-    evaluation = evaluate_run(half, run.config, store, request)
-    with replacing(WEIGHTS / f"{values.name}.md") as temporary:
-        temporary.write_text(markdown(_card(run, store, file), evaluation, cost), "utf-8")
+    with replacing(WEIGHTS / f"{values.name}.md") as card, replacing(file) as weights:
+        Band.load(run.path).save(weights, half=True)
+        say("restoring with whole and with half precision")
+        half = Sampler.of(open_trained(weights))
+        phrases = store.load("test", PHRASES, evenly=True)
+        cost = cost_of_half(Sampler.of(run), half, phrases)
+        request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0, evenly=True)
+        evaluation = evaluate_run(half, run.config, store, request)
+        card.write_text(markdown(_card(run, store, weights), evaluation, cost), "utf-8")
     print(*glance.lines(evaluation.estimates, "test"), sep="\n")
     print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
 
 
 def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
-    """Returns what the card says besides its figures."""
+    """Returns what the card says besides its figures. Of paths it has the last names only."""
     values, splits = flags.FLAGS, store.manifest["splits"]
-    packed = f"python -m msw2.cli.pack --run={run.path} --name={values.name} --store={store.path}"
+    packed = f"--run=runs/{run.path.name} --store=data/{store.path.name} --name={values.name}"
     return Card(
         name=values.name,
         preset=run.preset,
@@ -85,8 +86,8 @@ def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
         split="test",
         counts={split: (splits[split]["songs"], splits[split]["phrases"]) for split in SPLITS},
         prior=_prior(run),
-        commit=values.commit or _commit(),
-        commands=(*values.commands, packed),
+        commit=values.commit,
+        commands=(*values.command, f"python -m msw2.cli.pack {packed} ..."),
         machine=Machine.here().described(),
         licence=LICENCES[values.name],
     )
@@ -103,19 +104,6 @@ def _prior(run: Run) -> str:
     if run.config.prior == "parzen":
         return f"Music is drawn from Gaussians around the latent vectors of {drawn:,} training phrases."
     return "Music is drawn from one Gaussian."
-
-
-def _commit() -> str:
-    """Returns the commit of the repository that this file is in.
-
-    Raises:
-        OptionError: if there is none.
-    """
-    line = ["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OptionError("this msw2 is not in a git repository: give --commit")
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 from absl import flags
 
 from msw2.cli.launch import OptionError, launch
+from msw2.inference.places import PACKAGED, home_of
 
 IMAGE = "tensorflow/serving"
 INSIDE = "/models/msw2"  # where the container looks for the model MODEL_NAME=msw2
@@ -16,7 +17,11 @@ DOCKER_ANSWERS = 20.0  # seconds
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    flags.DEFINE_string("run", "runs/tuned", "Directory of the run.")
+    flags.DEFINE_string(
+        "run",
+        PACKAGED[0],
+        f"What was exported: {' or '.join(PACKAGED)}, a run's directory, or a .keras file.",
+    )
     flags.DEFINE_integer("port", 8501, "Port of the REST interface.", lower_bound=1, upper_bound=65535)
     flags.DEFINE_integer("grpc_port", 8500, "Port of the gRPC interface.", lower_bound=1, upper_bound=65535)
 
@@ -24,7 +29,7 @@ def define_flags() -> None:
 def main() -> None:
     """Becomes `docker run`, where Docker works; otherwise prints the command and why."""
     values = flags.FLAGS
-    folder = os.path.abspath(os.path.join(values.run, "export", "msw2"))
+    folder = os.path.abspath(home_of(values.run) / "export" / "msw2")
     if not _versions(folder):
         raise OptionError(f"no exported model in {folder}: run `make export` first")
     command = docker_command(folder, values.port, values.grpc_port)

@@ -1,10 +1,9 @@
 """Every number of a run: one frozen dataclass made of parts, and the presets."""
 
 from msw2.config.config import CHOICES, RANGES, Config, fields_of
-from msw2.config.presets import ADAPTING, DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, preset
+from msw2.config.presets import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, adapting, preset
 
 __all__ = [
-    "ADAPTING",
     "CHOICES",
     "DEMO",
     "PAPER",
@@ -14,6 +13,7 @@ __all__ = [
     "SMOKE",
     "TUNED",
     "Config",
+    "adapting",
     "fields_of",
     "preset",
 ]

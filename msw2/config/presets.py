@@ -139,21 +139,27 @@ SMOKE = dataclasses.replace(
     mfg_transpositions=2,
 )
 
-# What a training that begins with trained weights changes in their config: a tenth of the rates, since what was
-# learnt from thousands of songs must not be lost to ten; and few epochs, since little is new.
-ADAPTING = {
-    "learning_rate": 3e-4,
-    "refine_learning_rate": 1e-4,
-    "mfg_learning_rate": 3e-4,
-    "train_bars": 0,
-    "epoch_bars": 32_000,
-    "bvae_epochs": 3,
-    "refine_epochs": 1,
-    "mfg_epochs": 3,
-    "precision": "auto",
-}
-
 PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "smoke": SMOKE}
+
+
+def adapting(config: Config) -> Config:
+    """Returns the config of a training that begins with weights that were trained with another config.
+
+    Its learning rates are a tenth, since what was learnt from many songs must not be lost to a few. Its epochs are
+    few, since little is new.
+    """
+    return dataclasses.replace(
+        config,
+        learning_rate=0.1 * config.learning_rate,
+        refine_learning_rate=0.1 * config.refine_learning_rate,
+        mfg_learning_rate=0.1 * config.mfg_learning_rate,
+        train_bars=0,
+        epoch_bars=32_000,
+        bvae_epochs=3,
+        refine_epochs=1,
+        mfg_epochs=3,
+        precision="auto",
+    )
 
 
 def preset(name: str) -> Config:

@@ -6,20 +6,27 @@ import json
 import os
 import pathlib
 import zipfile
+import zlib
 
 import h5py
 import keras
 import numpy as np
 
 from msw2.config import Config
+from msw2.inference.places import SUFFIX, home_of
 from msw2.models.prior import Prior
 from msw2.system.files import replacing
 from msw2.training.runs import RunError
 
-SUFFIX = ".keras"
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
 WEIGHTS = "model.weights.h5"  # Keras's name
+METADATA = "metadata.json"  # Keras's
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
+# What reading a damaged archive, or a damaged member of it, raises.
+DAMAGED = (
+    *(OSError, EOFError, AttributeError, KeyError, TypeError, ValueError, RuntimeError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +35,7 @@ class ModelFile:
 
     Attributes:
         file: the file.
-        path: folder of what the commands make with it.
+        path: folder of what the commands make with it, see `places.home_of`.
         config: what the model was built from.
         preset: name of the preset that the config began with, empty where nothing says so.
     """
@@ -39,8 +46,8 @@ class ModelFile:
     preset: str = ""
 
     @classmethod
-    def open(cls, file: str | os.PathLike, path: str | os.PathLike = "") -> "ModelFile":
-        """Opens a file that `write_model_file` wrote; without `path`, what is made goes to `msw2-<name>`.
+    def open(cls, file: str | os.PathLike) -> "ModelFile":
+        """Opens a file that `write_model_file` wrote.
 
         Raises:
             RunError: if it is missing or damaged.
@@ -53,9 +60,9 @@ class ModelFile:
             config = Config.restored(fields)
         except FileNotFoundError as error:
             raise RunError(f"no model at {file}: `make export` writes one") from error
-        except (OSError, AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise RunError(f"{file} is damaged, or no .keras file of msw2") from error
-        return cls(file, pathlib.Path(path or f"msw2-{file.stem}"), config, preset)
+        return cls(file, home_of(file), config, preset)
 
     def load_sandwich(self) -> tuple[keras.Model, Prior]:
         """Returns the whole trained model, in float32, and its prior.
@@ -67,7 +74,7 @@ class ModelFile:
             with zipfile.ZipFile(self.file) as archive:
                 prior = Prior.read(io.BytesIO(archive.read(PRIOR)))
             return keras.models.load_model(self.file, compile=False), prior
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise RunError(f"{self.file} is damaged, or no .keras file of msw2") from error
 
 
@@ -108,9 +115,10 @@ def write_model_file(
             members = {name: archive.read(name) for name in archive.namelist()}
         if half:
             members[WEIGHTS] = _halved(members[WEIGHTS])
-        with zipfile.ZipFile(
-            temporary, "w", zipfile.ZIP_STORED if not half else zipfile.ZIP_DEFLATED
-        ) as archive:
+        metadata = json.loads(members[METADATA])
+        metadata.pop("date_saved", None)
+        members[METADATA] = json.dumps(metadata).encode()
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED if half else zipfile.ZIP_STORED) as archive:
             for name, content in (members | own).items():
                 archive.writestr(zipfile.ZipInfo(name, STAMP), content, archive.compression)
 

@@ -1,13 +1,10 @@
 """What the commands work with: the packaged weights, a finished run, or a .keras file."""
 
 import os
-import pathlib
 
-from msw2.inference.model_file import SUFFIX, ModelFile
-from msw2.training.runs import Run
-
-WEIGHTS = pathlib.Path(__file__).parents[1] / "weights"
-PACKAGED = ("tuned", "demo")  # the first is taken without asking
+from msw2.inference.model_file import ModelFile
+from msw2.inference.places import PACKAGED, SUFFIX, WEIGHTS, is_run
+from msw2.training.runs import Run, RunError
 
 Trained = Run | ModelFile
 
@@ -24,8 +21,11 @@ def open_trained(name: str | os.PathLike = PACKAGED[0]) -> Trained:
     Raises:
         RunError: if it is not there, or damaged.
     """
-    if str(name) in PACKAGED:
-        return ModelFile.open(WEIGHTS / f"{name}{SUFFIX}")
-    if pathlib.Path(name).suffix == SUFFIX:
+    if is_run(name):
+        return Run.open(name)
+    if str(name) not in PACKAGED:
         return ModelFile.open(name)
-    return Run.open(name)
+    file = WEIGHTS / f"{name}{SUFFIX}"
+    if not file.exists():
+        raise RunError(f"this installation of msw2 lacks the packaged weights {name} ({file})")
+    return ModelFile.open(file)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -32,11 +33,13 @@ class Run:
         path: the directory.
         config: every field, resolved.
         preset: name of the preset that the config began with.
+        begun: what the trainings begin with, as it was named; empty: with fresh weights.
     """
 
     path: pathlib.Path
     config: Config
     preset: str = ""
+    begun: str = ""
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Run":
@@ -53,8 +56,8 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
         try:
-            preset = fields.pop("preset", "")
-            return cls(path, Config.restored(fields), preset)
+            preset, begun = fields.pop("preset", ""), fields.pop("begun", "")
+            return cls(path, Config.restored(fields), preset, begun)
         except (AttributeError, TypeError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
@@ -65,7 +68,7 @@ class Run:
         config: Config,
         flags: str = "",
         preset: str = "",
-        start: keras.Model | None = None,
+        start: tuple[str, keras.Model] | None = None,
     ) -> "Run":
         """Opens the run, or makes a new one.
 
@@ -74,7 +77,8 @@ class Run:
             config: what it must be.
             flags: the flags it was asked for with, kept in flags.txt.
             preset: name of the preset that the config began with.
-            start: a trained sandwich whose weights the trainings of a new run begin with; None: with fresh ones.
+            start: a name, and the trained sandwich whose weights the trainings of a new run begin with; None: with
+                fresh ones.
 
         Raises:
             RunError: if there is a run with another config.
@@ -86,9 +90,11 @@ class Run:
             return run
         with replacing(path / "flags.txt") as temporary:
             temporary.write_text(flags, "utf-8")
-        run = cls(path, config, preset)
-        for name in PARTS if start else ():
-            save_weights(start.get_layer(name), run.start(name))
+        shutil.rmtree(path / START, ignore_errors=True)  # of a call that was killed before the run was there
+        begun, sandwich = start or ("", None)
+        run = cls(path, config, preset, begun)
+        for name in PARTS if sandwich else ():
+            save_weights(sandwich.get_layer(name), run.start(name))
         run._write()  # last: with it the run is there
         return run
 
@@ -100,7 +106,8 @@ class Run:
 
     def _write(self) -> None:
         with replacing(self.path / "config.json") as temporary:
-            fields = {"preset": self.preset, **dataclasses.asdict(self.config)}
+            named = {"preset": self.preset} | ({"begun": self.begun} if self.begun else {})
+            fields = named | dataclasses.asdict(self.config)
             temporary.write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
 
     def require(self, config: Config) -> None:
@@ -200,12 +207,11 @@ class Run:
         """Gives parts the weights that their training begins with; returns False if it begins with fresh ones.
 
         Raises:
-            RunError: if the weights are damaged.
+            RunError: if the weights are damaged or missing.
         """
-        begun = [name for name in names if self.start(name).exists()]
-        for name in begun:
+        for name in names if self.begun else ():
             _load(sandwich.get_layer(name), self.start(name))
-        return bool(begun)
+        return bool(self.begun)
 
     def load_sandwich(self) -> tuple[keras.Model, Prior]:
         """Returns the whole trained model and its prior: finetuned, if the run is.

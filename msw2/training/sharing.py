@@ -18,7 +18,7 @@ from msw2.config.refine import RefinePart
 from msw2.models.sandwich import FUSION_PARTS, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy
-from msw2.training.runs import START, Run
+from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED
 
 
@@ -54,7 +54,7 @@ def take_over(run: Run, other: Run) -> list[str]:
     mine, theirs = run.bound(), other.bound()
     if mine is None or theirs is None or mine["digest"] != theirs["digest"]:
         return []
-    if any((each.path / START).exists() for each in (run, other)):
+    if run.begun or other.begun:
         return []  # what they train depends on weights that their configs do not tell
     taken = []
     for group in _groups(run.config.shared):

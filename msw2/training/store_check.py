@@ -2,16 +2,25 @@
 
 import hashlib
 import json
-from typing import Any
+import pathlib
+from typing import Protocol
 
+from msw2.config import Config
 from msw2.data.store import Store
 from msw2.system.files import replacing
 from msw2.training.fit import Resume
 from msw2.training.runs import Run, RunError
 
 
-def check_grid(run: Any, store: Store) -> None:
-    """Holds a store to the grid of a trained model, which has a `path` and a `config`.
+class HasGrid(Protocol):
+    """A trained model, finished or not."""
+
+    path: pathlib.Path
+    config: Config
+
+
+def check_grid(run: HasGrid, store: Store) -> None:
+    """Holds a store to the grid of a model.
 
     Raises:
         RunError: if the grids differ.

@@ -25,6 +25,8 @@ def test_it_lists_every_command_with_a_sentence(tmp_path):
         assert f"\n  {name} " in done.stdout
     assert "  stage2 " in done.stdout
     assert "\n  options " not in done.stdout
+    assert "\n  pack " not in done.stdout
+    assert "\n  listening-test  " in done.stdout
     assert "  `make" not in done.stdout
     assert done.stderr == ""
 

@@ -10,7 +10,7 @@ from absl import flags
 
 from msw2.cli import finetune, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
-from msw2.config import ADAPTING, CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config
+from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config, adapting
 from msw2.data.store import StoreError
 from msw2.system import children
 from msw2.system.progress import MARK, REPORTING, Board
@@ -163,7 +163,7 @@ def test_a_run_to_take_over_from_that_is_not_there_makes_none(taking, tmp_path):
 def test_a_run_from_trained_weights_has_their_config_with_lower_rates(parse, tmp_path, smoke_run):
     parse(f"--run={tmp_path / 'run'}", f"--from={smoke_run.path}", "--mfg_epochs=9")
     run = options.training_run()
-    expected = dataclasses.replace(smoke_run.config, **ADAPTING | {"mfg_epochs": 9})
+    expected = dataclasses.replace(adapting(smoke_run.config), mfg_epochs=9)
     assert run.config == resolved(expected)
     assert run.config.learning_rate < TUNED.learning_rate
     assert run.preset == "smoke"
@@ -175,7 +175,7 @@ def test_a_run_from_trained_weights_has_their_config_with_lower_rates(parse, tmp
 def test_trained_weights_bring_a_config_of_their_own(parse, tmp_path, smoke_run):
     parse(f"--run={tmp_path / 'run'}", f"--from={smoke_run.path}", "--preset=paper")
     with pytest.raises(
-        OptionError, match=r"^--from=.* brings a config of its own: leave out the preset paper$"
+        OptionError, match=r"^--from=.* brings a config of its own: leave out the recipe and the preset$"
     ):
         options.training_run()
     parse(f"--run={tmp_path / 'run'}", f"--from={tmp_path / 'none'}")

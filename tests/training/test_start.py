@@ -23,7 +23,7 @@ def learnt(config, fresh):
 
 @pytest.fixture
 def run(tmp_path, config, learnt):
-    return Run.create(tmp_path / "run", config, preset="smoke", start=learnt[0])
+    return Run.create(tmp_path / "run", config, preset="smoke", start=("learnt", learnt[0]))
 
 
 def test_each_stage_begins_with_the_weights_that_it_was_given(run, store, learnt, recorded):
@@ -64,7 +64,7 @@ def test_a_run_is_there_only_with_all_its_start(tmp_path, config, learnt, monkey
 
     monkeypatch.setattr(Run, "_write", killed)
     with pytest.raises(KeyboardInterrupt):
-        Run.create(tmp_path / "run", config, start=learnt[0])
+        Run.create(tmp_path / "run", config, start=("learnt", learnt[0]))
     with pytest.raises(RunError, match="no run at"):
         Run.open(tmp_path / "run")
 
