@@ -104,8 +104,8 @@ class Band:
         """Makes songs from nothing; the same seed gives the same songs.
 
         Args:
-            songs: how many.
-            phrases: phrases a song, of four bars each.
+            songs: how many, at least 1.
+            phrases: phrases a song, of four bars each, at least 1.
             seed: of the first phrase; the others count on from it.
             temperature: spread of the prior; 1 as fitted, 0 for its centres.
             tempo: quarter notes a minute.
@@ -113,7 +113,10 @@ class Band:
 
         Raises:
             SilenceError: if too many phrases have a silent bar.
+            ValueError: for fewer than one song or phrase.
         """
+        if songs < 1 or phrases < 1:
+            raise ValueError(f"{songs} songs of {phrases} phrases cannot be made: at least 1 of each")
         made, _ = self._sampler.compose(songs, phrases, seed=seed, temperature=temperature, progress=progress)
         return [to_multitrack(join_phrases(np.asarray(song)), self.config.grid, tempo) for song in made]
 
@@ -140,7 +143,7 @@ class Band:
             tempo: quarter notes a minute.
 
         Raises:
-            ValueError: if their shape is another one.
+            ValueError: if their shape is another one, or a number is not finite.
         """
         latents = np.asarray(latents, np.float32)
         units, width = self._sampler.latent_shape
@@ -148,6 +151,8 @@ class Band:
             raise ValueError(
                 f"latents of shape {latents.shape} are not [1 or more phrases, {units}, {width}]"
             )
+        if not np.isfinite(latents).all():
+            raise ValueError("latents are not all finite numbers")
         return to_multitrack(join_phrases(self._sampler.decode(latents)), self.config.grid, tempo)
 
     def write(self, path: str | os.PathLike, song: "AnySong") -> None:

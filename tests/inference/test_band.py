@@ -167,6 +167,14 @@ def test_songs_are_made_as_the_commands_make_them(band, smoke_run):
         assert np.array_equal(cells, join_phrases(song))
 
 
+def test_what_cannot_be_made_is_refused(band):
+    for how in ({"songs": 0}, {"phrases": 0}):
+        with pytest.raises(ValueError, match=r" cannot be made: at least 1 of each$"):
+            band.generate(**how)
+    with pytest.raises(ValueError, match=r"^latents are not all finite numbers$"):
+        band.decode(np.full((1, 4, band.config.fusion_latent), np.nan))
+
+
 def test_a_keras_file_answers_as_the_run_it_was_made_of(band, file, song):
     loaded = Band.load(file)
     assert loaded.config == band.config
