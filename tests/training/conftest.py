@@ -47,6 +47,7 @@ CONFIG = dataclasses.replace(
     batch_size=5,
     train_bars=0,
     silent_bars=0.5,
+    prior="parzen",  # whose points are the latents
 )
 
 
