@@ -150,7 +150,7 @@ def training_run(*, finetuning: bool = False) -> Run:
     if begun:
         trained = open_trained(begun)
         name, base = trained.preset, adapting(trained.config)
-        start = begun, trained.load_sandwich()[0]
+        start = (begun, *trained.load_sandwich())
     else:
         name = name or "tuned"
         base = preset(name)

@@ -145,14 +145,14 @@ PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "demo": DEMO, "
 def adapting(config: Config) -> Config:
     """Returns the config of a training that begins with weights that were trained with another config.
 
-    Its learning rates are a tenth, since what was learnt from many songs must not be lost to a few. Its epochs are
-    few, since little is new.
+    Its learning rates are a thirtieth, since what was learnt from many songs must not be lost to a few. Its epochs
+    are few, since little is new.
     """
     return dataclasses.replace(
         config,
-        learning_rate=0.1 * config.learning_rate,
-        refine_learning_rate=0.1 * config.refine_learning_rate,
-        mfg_learning_rate=0.1 * config.mfg_learning_rate,
+        learning_rate=config.learning_rate / 30,
+        refine_learning_rate=config.refine_learning_rate / 30,
+        mfg_learning_rate=config.mfg_learning_rate / 30,
         train_bars=0,
         epoch_bars=32_000,
         bvae_epochs=3,

@@ -13,9 +13,8 @@ from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH
 from msw2.training.fit import fit
-from msw2.training.prior import fit_prior
 from msw2.training.runs import Run, save_weights
-from msw2.training.stage2 import encode_moments, phrase_latents
+from msw2.training.stage2 import encode_moments, fit_run_prior, phrase_latents
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
 
@@ -45,7 +44,7 @@ def train_all(run: Run, store: Store) -> bool:
     moments, units = encode_moments(sandwich, config, store, "train", copies=1)
     for name in PARTS:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
-    fit_prior(config, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
+    fit_run_prior(run, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
     resume.finish()
     return True
 

@@ -1,5 +1,7 @@
 """Ex-post density estimation (Ghosh et al. 2020): a prior that matches the latents that the model uses."""
 
+import dataclasses
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -10,6 +12,7 @@ from msw2.music.tracks import TRACKS
 MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
 MAX_CLUSTERS = 256  # with 8 directions each, 9 MB of numbers
 FEWEST = 16  # phrases a cluster: its mean is none of them
+OWN_SHARE = 3  # phrases that are drawn from new songs, for one of what was learnt before
 _TURNS = 8  # of the power iteration that finds a direction to halve along: near enough to the widest
 _ROWS = 256  # points compared with all others at a time: their distances take 8 MB
 
@@ -38,6 +41,32 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
     nearest = [_nearest_others(group, config.prior_neighbours) for group in points]
     neighbours = _widened(nearest)
     return Prior(units, latent, points, neighbours, config.prior_std if neighbours.size else 0.0, 0.0)
+
+
+def blended(own: Prior, before: Prior) -> Prior:
+    """Returns a prior that draws three phrases of four from `own`, and one from `before`.
+
+    So music of a few new songs does not take the place of all that was learnt before. Each Gaussian is as likely as
+    any other: those of `own` are listed as often as that takes.
+
+    Args:
+        own: fitted to new songs.
+        before: of the weights that the training began with. If its Gaussians are of another kind, `own` is returned.
+    """
+    kinds = [(prior.spread, prior.noise, prior.neighbours.shape[::2]) for prior in (own, before)]
+    if kinds[0] != kinds[1] or own.points.shape[2] != before.points.shape[2]:
+        return own
+    counts = [prior.neighbours.shape[1] for prior in (own, before)]
+    listed = np.arange(max(counts[0], OWN_SHARE * counts[1])) % counts[0]
+    drawn = len(listed) + counts[1]
+    middles = [own.points[:, listed], before.points[:, : counts[1]]]
+    # Neighbours of windows are points of their own. All points follow, after those that are drawn.
+    points = np.concatenate([*middles, own.points, before.points], axis=1)
+    neighbours = [
+        drawn + own.neighbours[:, listed],
+        drawn + own.points.shape[1] + before.neighbours,
+    ]
+    return dataclasses.replace(own, points=points, neighbours=np.concatenate(neighbours, axis=1))
 
 
 def _grouped(config: Config, points: np.ndarray, units: int) -> np.ndarray:

@@ -68,7 +68,7 @@ class Run:
         config: Config,
         flags: str = "",
         preset: str = "",
-        start: tuple[str, keras.Model] | None = None,
+        start: tuple[str, keras.Model, Prior] | None = None,
     ) -> "Run":
         """Opens the run, or makes a new one.
 
@@ -77,8 +77,8 @@ class Run:
             config: what it must be.
             flags: the flags it was asked for with, kept in flags.txt.
             preset: name of the preset that the config began with.
-            start: a name, and the trained sandwich whose weights the trainings of a new run begin with; None: with
-                fresh ones.
+            start: a name, and the trained sandwich and its prior that the trainings of a new run begin with; None:
+                they begin with fresh weights.
 
         Raises:
             RunError: if there is a run with another config.
@@ -91,10 +91,12 @@ class Run:
         with replacing(path / "flags.txt") as temporary:
             temporary.write_text(flags, "utf-8")
         shutil.rmtree(path / START, ignore_errors=True)  # of a call that was killed before the run was there
-        begun, sandwich = start or ("", None)
+        begun, sandwich, prior = start or ("", None, None)
         run = cls(path, config, preset, begun)
-        for name in PARTS if sandwich else ():
+        for name in PARTS if start else ():
             save_weights(sandwich.get_layer(name), run.start(name))
+        if start:
+            prior.save(run.start_prior)
         run._write()  # last: with it the run is there
         return run
 
@@ -144,6 +146,11 @@ class Run:
     def start(self, part: str) -> pathlib.Path:
         """Returns where the weights are that a part's training begins with, if it begins with trained ones."""
         return self.path / START / f"{part}.weights.h5"
+
+    @property
+    def start_prior(self) -> pathlib.Path:
+        """Where the prior is that came with those weights."""
+        return self.path / START / "prior.npz"
 
     def finetuned(self, part: str) -> pathlib.Path:
         """Returns where a part's weights are after finetuning, or will be."""
@@ -230,6 +237,14 @@ class Run:
             return sandwich, self._load_prior(self.finetuned_prior)
         self.load_weights(sandwich, *PARTS)
         return sandwich, self._load_prior(self.prior)
+
+    def prior_before(self) -> Prior | None:
+        """Returns the prior of the weights that the trainings began with; None if they were fresh.
+
+        Raises:
+            RunError: if it is damaged or missing.
+        """
+        return self._load_prior(self.start_prior) if self.begun else None
 
     def _load_prior(self, path: pathlib.Path) -> Prior:
         try:

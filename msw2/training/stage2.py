@@ -9,13 +9,14 @@ from msw2.data import packing
 from msw2.data.augmentation import transpose_phrases
 from msw2.data.store import Store
 from msw2.models.mfg_vae import set_statistics
+from msw2.models.prior import Prior
 from msw2.models.sandwich import FUSION_PARTS, build_sandwich, encoding_view, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
 from msw2.system.rows import RowFile
 from msw2.training.feeds import ArrayFeed, most_units
 from msw2.training.fit import Resume, fit
-from msw2.training.prior import fit_prior
+from msw2.training.prior import blended, fit_prior
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
@@ -51,7 +52,7 @@ def train_fusion(run: Run, store: Store) -> bool:
     copies = config.mfg_transpositions if fitted else 1
     moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
     resume = _fit_fusion(run, store, sandwich, moments) if fitted else None
-    fit_prior(config, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
+    fit_run_prior(run, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
     for name in FUSION_PARTS if missing else ():
         run.save_weights(sandwich.get_layer(name), name)
     if resume:
@@ -96,6 +97,12 @@ def encode_moments(
         filled += len(batch)
     progress.close()
     return moments, own_key
+
+
+def fit_run_prior(run: Run, latents: np.ndarray) -> Prior:
+    """Fits the prior of a run to latents; where the run began with trained weights, it keeps a share of theirs."""
+    own, before = fit_prior(run.config, latents), run.prior_before()
+    return blended(own, before) if before else own
 
 
 def phrase_latents(sandwich: keras.Model, config: Config, moments: RowFile, end: int) -> np.ndarray:
