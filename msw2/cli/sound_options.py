@@ -67,5 +67,5 @@ def asked_sound(songs: int) -> Rendering:
 
 
 def _needs() -> str:
-    """Returns the name of a flag that was given and needs sound; empty if there is none."""
+    """Returns the name of a flag that was given and needs sound; empty without one."""
     return "soundfont" if flags.FLAGS.soundfont is not None else "stems" if flags.FLAGS.stems else ""

@@ -65,7 +65,7 @@ def song_sound(
     soundfont: str | os.PathLike | None = None,
     flat: bool = False,
 ) -> np.ndarray:
-    """Returns the sound of a song: the sum of its `stems`, of which it holds one at a time. Takes the same arguments.
+    """Returns the sound of a song: the sum of its `stems`, added one by one. Takes the same arguments.
 
     Returns:
         float32 [frame, 2].

@@ -101,7 +101,7 @@ def _follow(lines: Iterable[str], songs: int) -> None:
 
 
 def _at_once(midis: Sequence[pathlib.Path], rendering: Rendering) -> int:
-    """Returns how many processes work at a time: one a core, as far as the memory goes."""
+    """Returns how many processes work at a time: at most one a core, and no more than the memory holds."""
     seconds = min(MAX_SECONDS, max(map(duration, midis)))
     each = WORKER_BYTES + seconds * (STEM_BYTES if rendering.separate else MIX_BYTES)
     return max(1, min(cores(), len(midis), int(min(available() / each, len(midis)))))

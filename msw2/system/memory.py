@@ -27,7 +27,7 @@ def available() -> float:
 
 
 def _read(path: pathlib.Path) -> str:
-    """Returns the text of a file of the kernel; empty where there is none."""
+    """Returns the text of a file of the kernel; empty without one."""
     try:
         return path.read_text("utf-8")
     except OSError:

@@ -17,7 +17,7 @@ def read_object(
 
     Args:
         path: of the file.
-        what: what it is to be, for the message: `facts about a song`.
+        what: its kind in words, for the message: `facts about a song`.
         marks: fields that tell its kind and version, and their values. They are checked in this order.
         max_bytes: size of the largest file.
 
