@@ -3,6 +3,7 @@
 A song of the store gives its phrases that do not overlap, in the order of their bars. A MIDI file is restored whole.
 """
 
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -23,6 +24,10 @@ from msw2.page.about import About, AboutError
 from msw2.page.folder import ORIGINAL
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
+
+LONGEST_NAME = (
+    220  # bytes; file systems allow 255, and `-original-strings` and what marks a temporary file come behind
+)
 
 
 def define_flags() -> None:
@@ -93,7 +98,11 @@ def _songs(run: Trained, folder: pathlib.Path) -> Iterator[tuple[str, np.ndarray
 
 
 def _check_place(path: pathlib.Path, folder: pathlib.Path) -> None:
-    """Refuses a file that, restored to a folder, takes the place of another song's files there."""
+    """Refuses a file whose name is too long, or takes the place of another song's files in a folder."""
+    if (size := len(os.fsencode(path.stem))) > LONGEST_NAME:
+        raise OptionError(
+            f"{path}: its name has {size} bytes, at most {LONGEST_NAME}: restore a copy of another name"
+        )
     if path.stem.endswith(f"-{ORIGINAL}"):
         raise OptionError(
             f"{path}: a name that ends in -{ORIGINAL} is for what a song was made from: restore a copy of another name"

@@ -86,7 +86,7 @@ def short():
 
 @pytest.mark.parametrize(
     "name",
-    ["no\u00a0break", "back\\slash", os.fsdecode(b"no text \xff"), "long" * 50],
+    ["no\u00a0break", "back\\slash", os.fsdecode(b"no text \xff"), "y" * 220],
     ids=["nbsp", "\\", "byte", "long"],
 )
 def test_any_name_of_a_file_will_do(command, own_run, tmp_path, short, name):
@@ -107,6 +107,10 @@ def test_what_takes_the_place_of_another_song_is_refused_before_the_work(
         OptionError, match=r"a-original.mid: a name that ends in -original is for what a song was"
     ):
         command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'a-original.mid'}")
+    with pytest.raises(
+        OptionError, match=r"/ééy.*y.mid: its name has 221 bytes, at most 220: restore a copy"
+    ):
+        command(restore, f"--run={own_run.path}", f"--midi={tmp_path / ('éé' + 'y' * 217)}.mid")
     inside = own_run.path / "samples" / "restored" / "inside.mid"
     write_song(inside, short, GRID, 90)
     before = inside.read_bytes()
