@@ -4,17 +4,19 @@ A song is some phrases one after another. A phrase with a bar of silence is left
 takes its place.
 """
 
+import numpy as np
 from absl import flags
 
 from msw2.cli import options, sound_options
 from msw2.cli.launch import launch
-from msw2.cli.page import write_page
+from msw2.cli.samples import samples_folder, write_samples
 from msw2.inference.sampling import Sampler, SilenceError
-from msw2.inference.song_files import write_files
+from msw2.inference.song_files import MadeSong
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
+from msw2.music.notes import runs
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
-from msw2.page.about import About
-from msw2.sound.rendering import render_songs
+from msw2.music.tracks import TRACK_NAMES, TRACKS
+from msw2.page.about import About, AboutError
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
@@ -33,31 +35,47 @@ def define_flags() -> None:
 def main() -> None:
     """Writes `<run>/samples/generated/song-000.mid`, `.npz`, `.png`, `.wav`, `.ogg` and so on, and a page of them."""
     values = flags.FLAGS
+    sound_options.check_sound()
     rendering = sound_options.asked_sound(values.songs)
-    set_up_device(flags.FLAGS.threads)
+    set_up_device(values.threads)
     run = options.open_run()
+    folder = samples_folder(run, "generated")
     say(f"{run.path}: generating")
     sampler = Sampler.of(run)
     songs, seeds = sampler.compose(
         values.songs, values.phrases, seed=values.seed, temperature=values.temperature
     )
-    folder = run.path / "samples" / "generated"
-    midis = []
-    for index, (phrases, used) in enumerate(zip(songs, seeds, strict=True)):
-        title = f"generated, seeds {used[0]} to {used[-1]}"
-        name = f"song-{index:03}"
-        song = join_phrases(phrases)
-        about = About("generated", seeds=tuple(used.tolist()), preset=run.preset)
-        midis += write_files(
-            folder, name, song, sampler.grid, values.tempo, title=title, about=about, flat=rendering.flat
-        )
-    render_songs(midis, sampler.grid, rendering)
+    made = [
+        _made(index, song, used.tolist(), run.preset)
+        for index, (song, used) in enumerate(zip(songs, seeds, strict=True))
+    ]
     left_out = int(seeds[-1, -1]) + 1 - values.seed - seeds.size
-    print(f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}")
+    summary = f"{len(songs)} songs of {values.phrases} phrases, seed {values.seed}: {folder}"
     if left_out:
-        print(f"phrases left out for a bar of silence: {left_out}")
-    write_page(run.path / "samples", rendering)
+        summary += f"\nphrases left out for a bar of silence: {left_out}"
+    write_samples(folder, made, sampler.grid, rendering, summary)
+
+
+def _made(index: int, phrases: np.ndarray, seeds: list[int], preset: str) -> MadeSong:
+    """Returns a song of phrases, bool [phrase, bar, step, pitch, track]."""
+    about = About("generated", seeds=tuple(seeds), preset=preset, figures=_figures(phrases))
+    title = f"generated, seeds {seeds[0]} to {seeds[-1]}"
+    return MadeSong(f"song-{index:03}", join_phrases(phrases), flags.FLAGS.tempo, title, about)
+
+
+def _figures(phrases: np.ndarray) -> dict[str, float | str]:
+    """Returns what a listener hears in numbers: how many notes, and how long each track plays."""
+    song = join_phrases(phrases)
+    notes = sum(len(runs(song[..., index], track.is_drum)[0]) for index, track in enumerate(TRACKS))
+    bars = phrases.any(axis=(2, 3)).reshape(-1, len(TRACKS))
+    shares = np.rint(100 * bars.mean(axis=0)).astype(int).tolist()
+    return {
+        "notes a bar": round(notes / len(bars), 1),
+        "bars with each track, %": ", ".join(
+            f"{name} {share}" for name, share in zip(TRACK_NAMES, shares, strict=True)
+        ),
+    }
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, SilenceError, *options.USER_ERRORS)
+    launch(define_flags, main, AboutError, OSError, SilenceError, *options.USER_ERRORS)

@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import options, sound_options
 from msw2.cli.launch import OptionError, launch
 from msw2.data.store import Store
 from msw2.inference.listening import SPLIT, Excerpt, excerpts, folder_clips, generated
@@ -43,13 +43,13 @@ def define_flags() -> None:
     flags.DEFINE_integer("phrases", 2, "Phrases a clip, of four bars each.", lower_bound=1, upper_bound=16)
     flags.DEFINE_integer("seed", 0, "Seed of songs, generated phrases and orders.", lower_bound=0)
     flags.DEFINE_string("out", None, "Folder for the page and its key; `listening` in the run's without it.")
-    flags.DEFINE_string("soundfont", None, "SoundFont 2 file to play with; TimGM6mb without it.")
+    sound_options.define_soundfont()
 
 
 def main() -> None:
     """Writes `listening-test.html`, for the listeners, and `listening-key.json`, for the experimenter."""
     values = flags.FLAGS
-    others = _others(values.system)
+    others, soundfont = _others(values.system), sound_options.checked_soundfont()
     set_up_device(values.threads)
     run = options.open_run()
     store = options.open_fitting_store(run)
@@ -71,7 +71,7 @@ def main() -> None:
         store.grid,
         seed=values.seed,
         practice=practice,
-        soundfont=values.soundfont,
+        soundfont=soundfont,
     )
     _report(folder, systems, practice)
 

@@ -4,11 +4,11 @@ import pathlib
 
 from absl import flags
 
+from msw2.cli import sound_options
 from msw2.cli.launch import OptionError, launch
 from msw2.music.grid import Grid
 from msw2.page.build import build_page
 from msw2.page.folder import FolderError, read_folder
-from msw2.sound.rendering import Rendering
 from msw2.sound.soundfont import SoundError
 from msw2.system.progress import say
 
@@ -21,7 +21,7 @@ def define_flags() -> None:
     flags.DEFINE_string("folder", None, "Folder of MIDI files; those of its sub-folders count, too.")
     flags.DEFINE_string("out", None, "HTML file to write; FOLDER/index.html without it.")
     flags.DEFINE_string("title", None, "Title of the page; the folder's name without it.")
-    flags.DEFINE_string("soundfont", None, "SoundFont 2 file to play with; TimGM6mb without it.")
+    sound_options.define_soundfont()
 
 
 def main() -> None:
@@ -31,25 +31,18 @@ def main() -> None:
         raise OptionError("--folder is missing: it names a folder of MIDI files")
     folder = pathlib.Path(values.folder)
     path = pathlib.Path(values.out) if values.out else folder / PAGE
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder: --out names an HTML file to write")
+    soundfont = sound_options.checked_soundfont()
     songs, left_out = read_folder(folder, Grid())
     for sentence in left_out:
         print(f"left out: {sentence}")
     say("rendering the instruments")
-    build_page(path, songs, title=values.title or _title(folder), soundfont=values.soundfont)
+    build_page(path, songs, title=values.title or page_title(folder), soundfont=soundfont)
     print(f"{len(songs)} songs, {path.stat().st_size / MEGABYTE:.1f} MB: {path}")
 
 
-def write_page(samples: pathlib.Path, rendering: Rendering) -> None:
-    """Writes the page of all samples that a command and others before it made, where it makes sound."""
-    if not rendering.audio:
-        return
-    songs, _ = read_folder(samples, Grid())
-    say("writing the page")
-    build_page(samples / PAGE, songs, title=_title(samples), soundfont=rendering.soundfont)
-    print(f"to listen: {samples / PAGE}")
-
-
-def _title(folder: pathlib.Path) -> str:
+def page_title(folder: pathlib.Path) -> str:
     """Returns a folder's name; for a run's samples, the name of the run, too."""
     whole = folder.resolve()
     return f"{whole.parent.name}: samples" if whole.name == "samples" else whole.name

@@ -11,6 +11,7 @@ from msw2.music.midi import MAX_TEMPO, MIN_TEMPO, write_song
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
 from msw2.serving.client import RequestError, generate
 from msw2.sound.rendering import render_songs
+from msw2.sound.song_audio import remove_song_audio
 from msw2.sound.soundfont import SoundError
 
 
@@ -28,14 +29,17 @@ def define_flags() -> None:
 def main() -> None:
     """Writes one song."""
     values, grid = flags.FLAGS, Grid()
+    sound_options.check_sound()
     rendering = sound_options.asked_sound(1)
     seeds = list(range(values.seed, values.seed + values.phrases))
     phrases = generate(values.url, grid, seeds=seeds, temperature=values.temperature)
+    out = pathlib.Path(values.out)
     try:
-        write_song(values.out, join_phrases(phrases), grid, values.tempo, flat=rendering.flat)
+        remove_song_audio(out.parent, out.stem)
+        write_song(out, join_phrases(phrases), grid, values.tempo, flat=rendering.flat)
     except OSError as error:
         raise OptionError(f"{values.out} cannot be written: {error.strerror}") from error
-    render_songs([pathlib.Path(values.out)], grid, rendering)
+    render_songs([out], grid, rendering)
     print(f"{values.out}: {len(phrases) * grid.bars} bars")
 
 

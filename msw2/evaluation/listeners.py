@@ -20,7 +20,7 @@ class Ratings:
 
     Attributes:
         key: of the test.
-        listeners: their names or codes.
+        listeners: their names or codes, as they typed them.
         scores: int64 [listener, clip, question], 1..5; clips in the order of the key.
         seconds: float64 [listener, clip], for how long each clip was played.
     """
@@ -49,17 +49,18 @@ def read_answers(paths: Sequence[str | os.PathLike], key: Key) -> Ratings:
     """
     if not paths:
         raise ListeningError("no answers are given: name the JSON files that the listeners saved")
-    found: dict[str, str | os.PathLike] = {}
-    scores, seconds = [], []
+    found: dict[str, str | os.PathLike] = {}  # names in one case, since `Ann` and `ann` are one person
+    listeners, scores, seconds = [], [], []
     for path in paths:
         listener, its_scores, its_seconds = _read(path, key)
         same = listener.casefold()
         if same in found:
             raise ListeningError(f"{path}: listener {listener!r} has answered in {found[same]}, too")
         found[same] = path
+        listeners.append(listener)
         scores.append(its_scores)
         seconds.append(its_seconds)
-    return Ratings(key, tuple(found), np.array(scores), np.array(seconds))
+    return Ratings(key, tuple(listeners), np.array(scores), np.array(seconds))
 
 
 def _read(path: str | os.PathLike, key: Key) -> tuple[str, np.ndarray, np.ndarray]:

@@ -14,11 +14,12 @@ from msw2.inference.sampling import Sampler
 from msw2.music.grid import Grid
 from msw2.music.midi import SongError, read_song
 from msw2.music.pianoroll import join_phrases
+from msw2.page.folder import midi_files
 from msw2.page.listening_key import ListeningError
 from msw2.page.listening_sound import Clip
+from msw2.page.songs import clean
 
 SPLIT = "test"  # songs that no training saw
-SUFFIXES = (".mid", ".midi")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def folder_clips(
     """Returns clips of a folder's MIDI files, each from its first bar that sounds and at the file's own tempo.
 
     Args:
-        folder: its sub-folders count, too.
+        folder: its sub-folders count, too; hidden files do not.
         grid: to lay the notes on.
         count: files to take; the seed chooses them.
         phrases: most phrases of a clip.
@@ -107,9 +108,7 @@ def folder_clips(
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise ListeningError(f"folder {folder} does not exist")
-    names = [
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES
-    ]
+    names = [path.relative_to(folder).as_posix() for path in midi_files(folder)]
     clips, left_out = [], []
     for name in sorted(names, key=lambda name: _rank(seed, name)):
         if len(clips) == count:
@@ -117,11 +116,11 @@ def folder_clips(
         try:
             song = read_song(folder / name, grid)
         except SongError as error:
-            left_out.append(f"{folder / name}: {error}")
+            left_out.append(clean(f"{folder / name}: {error}"))
             continue
         first = int(song.pianoroll.any(axis=(1, 2)).argmax()) // grid.steps * grid.steps
         cells = song.pianoroll[first : first + phrases * grid.bars * grid.steps]
-        clips.append(Clip(cells, song.tempo, name))
+        clips.append(Clip(cells, song.tempo, clean(name)))
     if len(clips) < count:
         raise ListeningError(
             f"folder {folder} has {len(clips)} MIDI files that can be read, and {count} are needed: "

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,52 +12,81 @@ from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.pianoroll import save_npz
 from msw2.page.about import About, about_path, write_about
+from msw2.page.folder import ORIGINAL, original_path
 from msw2.sound.audio_file import write_audio
-from msw2.sound.mix import mix, stems
+from msw2.sound.mix import song_sound
+from msw2.sound.song_audio import remove_song_audio
+from msw2.system.progress import Progress
 
-ORIGINAL = "original"
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MadeSong:
+    """A song to be written as files.
+
+    Attributes:
+        name: of the files.
+        pianoroll: bool [step, pitch, track], whole bars.
+        tempo: beats a minute.
+        title: above the picture.
+        about: facts about the song.
+        original: what the song was made from, bool [step, pitch, track]; None: nothing.
+    """
+
+    name: str
+    pianoroll: np.ndarray
+    tempo: float
+    title: str
+    about: About
+    original: np.ndarray | None = None
 
 
-def write_files(
-    folder: pathlib.Path,
-    name: str,
-    song: np.ndarray,
-    grid: Grid,
-    tempo: float,
-    *,
-    title: str,
-    about: About,
-    original: np.ndarray | None = None,
-    flat: bool = False,
+def write_songs(
+    folder: pathlib.Path, songs: Sequence[MadeSong], grid: Grid, *, flat: bool = False
 ) -> list[pathlib.Path]:
-    """Writes `<name>.mid`, `.npz`, `.png` and `.json`; the same song gives the same bytes.
+    """Writes `<name>.mid`, `.npz` and `.json` of each song. The same song gives the same bytes.
+
+    An original becomes `<name>-original.mid`. Sound and picture of earlier songs under these names are removed first.
 
     Args:
         folder: made if it is missing.
-        name: of the files.
-        song: bool [step, pitch, track], whole bars.
-        grid: the grid of the song.
-        tempo: beats a minute.
-        title: above the picture.
-        about: facts about the song; of the original, this function adds them.
-        original: what the song was made from: beside it in the picture, and as `<name>-original.mid`.
+        songs: to write; names are different.
+        grid: the grid of the songs.
         flat: whether all notes of the MIDI files are equally loud.
 
     Returns:
-        The paths of the MIDI files, the original first.
+        The paths of the MIDI files, an original before its song.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures = {} if original is None else {ORIGINAL: original}
-    draw_pianorolls(folder / f"{name}.png", pictures | {title: song}, grid)
-    save_npz(folder / f"{name}.npz", song, grid, tempo)
-    songs = {} if original is None else {folder / f"{name}-{ORIGINAL}.mid": original}
-    songs |= {folder / f"{name}.mid": song}
-    for path, version in songs.items():
-        write_song(path, version, grid, tempo, flat=flat)
-    if original is not None:
-        about = dataclasses.replace(about, other=ORIGINAL, other_file=f"{name}-{ORIGINAL}.mid")
-    write_about(about_path(folder / f"{name}.mid"), about)
-    return list(songs)
+    written = []
+    for song in songs:
+        path = folder / f"{song.name}.mid"
+        versions = {path: song.pianoroll}
+        if song.original is not None:
+            versions = {original_path(path): song.original, **versions}
+        picture_path(path).unlink(missing_ok=True)
+        for midi, pianoroll in versions.items():
+            remove_song_audio(folder, midi.stem)
+            write_song(midi, pianoroll, grid, song.tempo, flat=flat)
+        save_npz(folder / f"{song.name}.npz", song.pianoroll, grid, song.tempo)
+        write_about(about_path(path), song.about)
+        written += versions
+    return written
+
+
+def draw_songs(folder: pathlib.Path, songs: Sequence[MadeSong], grid: Grid) -> None:
+    """Writes `<name>.png` of each song, an original beside what was made of it. Shows the progress."""
+    progress = Progress(len(songs), "songs", label="pictures")
+    for done, song in enumerate(songs, start=1):
+        pictures = {} if song.original is None else {ORIGINAL: song.original}
+        draw_pianorolls(
+            picture_path(folder / f"{song.name}.mid"), pictures | {song.title: song.pianoroll}, grid
+        )
+        progress.update(done)
+    progress.close()
+
+
+def picture_path(song: pathlib.Path) -> pathlib.Path:
+    """Returns where the picture of a song file lies: `song.png` for `song.mid`."""
+    return song.with_suffix(".png")
 
 
 def write_file(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float) -> None:
@@ -79,7 +109,7 @@ def write_file(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: flo
 
 
 def _write_sound(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float) -> None:
-    write_audio(path, mix(stems(song, grid, tempo)))
+    write_audio(path, song_sound(song, grid, tempo))
 
 
 _WRITERS = {".mid": write_song, ".npz": save_npz, ".ogg": _write_sound, ".wav": _write_sound}

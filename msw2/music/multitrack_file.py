@@ -2,8 +2,8 @@
 
 Both versions keep each track as a sparse matrix in compressed columns (`pianoroll_0_csc_data`, …) beside
 `info.json`; 0.x calls the resolution `beat_resolution`. pypianoroll reads the files, and believes what it reads:
-indices outside a matrix would be written outside its memory. So it gets a copy of what was
-checked, and nothing else.
+indices outside a matrix would be written outside its memory. So it gets a copy of
+the checked arrays alone.
 """
 
 import io

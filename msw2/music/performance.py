@@ -36,8 +36,8 @@ class Played(NamedTuple):
 def play(cells: np.ndarray, is_drum: bool, grid: Grid, *, flat: bool = False) -> Played:
     """Returns the notes of one track, with their loudness and their ends as played.
 
-    Consecutive sounding cells are one note. Each drum cell is a note. Where a pitch comes again within a quarter of a
-    beat, its first note ends `EARLY` steps before its last cell ends. So the new attack is heard. Rounded to the
+    Consecutive sounding cells are one note. Each drum cell is a note. A note ends `EARLY` steps before its last cell
+    ends if its pitch comes again within a quarter of a beat. So the new attack is heard. Rounded to the
     nearest step, the ends are the pianoroll's.
 
     Args:

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from msw2.system.files import replacing
+from msw2.system.small_json import JsonError, read_object
 
 FORMAT = 1
 MAX_BYTES = 64 * 2**10  # of a file; a page of text is 3 kB
@@ -82,21 +83,10 @@ def read_about(path: str | os.PathLike) -> About:
     Raises:
         AboutError: if the file cannot be read, is of another kind, or holds a value of another type.
     """
-    path = pathlib.Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise AboutError(f"file too large: {size} bytes, at most {MAX_BYTES}")
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AboutError(f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, AboutError):
-            raise
-        raise AboutError("not JSON") from error
-    # `True == 1`, and JSON's true is no version.
-    if not isinstance(facts, dict) or type(facts.get("msw2")) is not int or facts["msw2"] != FORMAT:
-        raise AboutError(f"not facts about a song: it has no {json.dumps('msw2')}: {FORMAT}")
+        facts = read_object(path, "facts about a song", {"msw2": FORMAT}, max_bytes=MAX_BYTES)
+    except JsonError as error:
+        raise AboutError(str(error)) from error
     names = {field.name for field in dataclasses.fields(About)}
     if unknown := sorted(facts.keys() - names - {"msw2"}):
         raise AboutError(f"{unknown[0]!r} is not one of {', '.join(sorted(names))}")

@@ -1,27 +1,18 @@
 """The page as one HTML file: songs, instruments, style and code inside it, and nothing that is fetched."""
 
-import base64
-import hashlib
-import html
-import importlib.resources
-import json
 import os
-import string
+import pathlib
 from collections.abc import Sequence
 
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACKS
+from msw2.page.document import asset, write_document
 from msw2.page.instruments import kit_data
 from msw2.page.songs import Song, clean, song_data, used_pitches
-from msw2.system.files import replacing
+from msw2.sound.soundfont import DEFAULT, LICENCE
 
 # In this order: each uses those before it.
 SCRIPTS = ("sampler.js", "song.js", "player.js", "roll.js", "card.js", "main.js")
-# Nothing is fetched, and no code runs but that of the page: a song's name cannot bring any.
-POLICY = (
-    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; media-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 def build_page(
@@ -55,33 +46,22 @@ def build_page(
         "kit": kit_data(used_pitches(songs, grid), grid, soundfont),
         "songs": [song_data(song, grid) for song in songs],
     }
-    script = "{\n'use strict';\n" + "\n".join(map(asset, SCRIPTS)) + "}\n"
-    style = _track_colours() + asset("page.css")
-    page = string.Template(asset("page.html")).substitute(
-        policy=POLICY.format(script=digest(script), style=digest(style)),
-        title=html.escape(clean(title)),
-        style=style,
-        data=inline_json(data),
-        script=script,
+    write_document(
+        path,
+        "page.html",
+        title=clean(title),
+        style=_track_colours() + asset("page.css"),
+        scripts=SCRIPTS,
+        data=data,
+        credit=_credit(soundfont),
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
-def asset(name: str) -> str:
-    """Returns the text of a file in `msw2/page/assets`."""
-    return (importlib.resources.files("msw2.page") / "assets" / name).read_text(encoding="utf-8")
-
-
-def inline_json(data: object) -> str:
-    """Returns data as JSON that can stand inside a script element: `<` would end it, or open a comment."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def digest(text: str) -> str:
-    """Returns the name of an inline script or style in a Content Security Policy: its digest."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+def _credit(soundfont: str | os.PathLike | None) -> str:
+    """Returns a sentence on the sounds, if they are of the soundfont whose licence we know."""
+    if soundfont is not None and pathlib.Path(soundfont).stem != DEFAULT:
+        return ""
+    return f"The sounds are short notes, rendered with the soundfont {DEFAULT} ({LICENCE})."
 
 
 def _track_colours() -> str:

@@ -10,7 +10,7 @@ from msw2.page.about import About, AboutError, about_path, read_about
 from msw2.page.songs import Song, Version, clean
 
 SUFFIXES = (".mid", ".midi")
-ORIGINAL = "-original"  # `a-original.mid` is what `a.mid` was made from
+ORIGINAL = "original"  # label of a version that `made` was made from
 MADE = "made"  # label of a version that nothing is known about
 MOST_SONGS = 200
 
@@ -38,7 +38,7 @@ def read_folder(folder: str | os.PathLike, grid: Grid) -> tuple[list[Song], list
         grid: the grid to lay the notes on.
 
     Returns:
-        The songs in the order of their names, and a sentence for each file that was left out.
+        The songs in the order of their names, and a sentence for each file whose music or facts were left out.
 
     Raises:
         FolderError: if the folder is missing, or has no MIDI files, none that can be read, or too many.
@@ -46,7 +46,7 @@ def read_folder(folder: str | os.PathLike, grid: Grid) -> tuple[list[Song], list
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FolderError(f"folder {folder} does not exist")
-    paths = _midi_files(folder)
+    paths = midi_files(folder)
     if not paths:
         raise FolderError(f"folder {folder} has no MIDI files ({', '.join(SUFFIXES)})")
     left_out: list[str] = []
@@ -62,8 +62,14 @@ def read_folder(folder: str | os.PathLike, grid: Grid) -> tuple[list[Song], list
     return songs, left_out
 
 
-def _midi_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the MIDI files below a folder, in order."""
+def original_path(song: pathlib.Path) -> pathlib.Path:
+    """Returns where the music lies that a song was made from: `a-original.mid` for `a.mid`."""
+    return song.with_name(f"{song.stem}-{ORIGINAL}{song.suffix}")
+
+
+def midi_files(folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Returns the MIDI files of a folder and of its sub-folders, in order. Hidden ones are passed over."""
+    folder = pathlib.Path(folder)
     found = [
         path
         for path in folder.rglob("*")
@@ -79,7 +85,7 @@ def _paired(paths: list[pathlib.Path], left_out: list[str]) -> dict[pathlib.Path
     known = {path: _about(path, left_out) for path in paths}
     others = {}
     for path, about in known.items():
-        plain = path.with_name(f"{path.stem}{ORIGINAL}{path.suffix}")
+        plain = original_path(path)
         other = path.with_name(about.other_file) if about and about.other else plain
         others[path] = other if other in known and other != path else None
         if other != plain and not others[path]:
@@ -97,7 +103,7 @@ def _sources(path: pathlib.Path, about: About | None, other: pathlib.Path | None
     made = _Source(about.made if about else MADE, path, _facts(about))
     if other is None:
         return [made]
-    return [_Source(about.other if about and about.other else ORIGINAL.lstrip("-"), other, {}), made]
+    return [_Source(about.other if about and about.other else ORIGINAL, other, {}), made]
 
 
 def _about(path: pathlib.Path, left_out: list[str]) -> About | None:
@@ -108,7 +114,7 @@ def _about(path: pathlib.Path, left_out: list[str]) -> About | None:
     try:
         return read_about(beside)
     except AboutError as error:
-        left_out.append(clean(f"{beside}: {error}"))
+        left_out.append(clean(f"facts in {beside}: {error}"))
         return None
 
 

@@ -12,7 +12,7 @@ from msw2.music.tracks import TRACKS
 from msw2.page.samples import VELOCITY, record
 from msw2.page.songs import TICKS
 from msw2.sound.audio_file import ogg_bytes
-from msw2.sound.mix import GAINS, LONGEST_RELEASE
+from msw2.sound.mix import GAINS, LONGEST_RELEASE, amplitude
 from msw2.sound.synth import RATE
 
 # Drums of General MIDI that end one another: hi-hats, whistles, guiros, cuicas, triangles.
@@ -47,7 +47,7 @@ def kit_data(used: Sequence[Collection[int]], grid: Grid, soundfont: str | os.Pa
             {
                 "name": track.name,
                 "drum": track.is_drum,
-                "gain": round(level * 10 ** (GAINS[track.name] / 20), 6),
+                "gain": round(level * float(amplitude(GAINS[track.name])), 6),
                 "release": round(LONGEST_RELEASE.get(track.name, FALL * RELEASE) / FALL, 4),
             }
             for track, level in zip(TRACKS, recording.levels, strict=True)

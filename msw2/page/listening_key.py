@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import os
-import pathlib
 
 from msw2.system.files import replacing
+from msw2.system.small_json import JsonError, read_object
 
 KIND, FORMAT = "msw2 listening key", 1
 ANSWERS_KIND, ANSWERS_FORMAT = "msw2 listening answers", 1  # the file that a listener saves
@@ -95,22 +95,9 @@ def read_json(path: str | os.PathLike, what: str, kind: str, version: int) -> di
     Raises:
         ListeningError: if it cannot be read, is larger than 4 MB, or is not a JSON object of this kind and format.
     """
-    path = pathlib.Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ListeningError(f"{path}: {size} bytes are too many for {what}, at most {MAX_BYTES}")
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ListeningError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ListeningError):
-            raise
-        raise ListeningError(f"{path}: not a whole JSON file") from error
-    if not isinstance(content, dict) or content.get("kind") != kind:
-        raise ListeningError(f"{path}: not the {what} of a listening test")
-    if content.get("format") != version:
-        raise ListeningError(
-            f"{path}: {what} of format {content.get('format')!r}, this version reads {version}"
+        return read_object(
+            path, f"the {what} of a listening test", {"kind": kind, "format": version}, max_bytes=MAX_BYTES
         )
-    return content
+    except JsonError as error:
+        raise ListeningError(f"{path}: {error}") from error

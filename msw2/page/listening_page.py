@@ -3,19 +3,17 @@
 import base64
 import hashlib
 import os
-import string
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from msw2.music.grid import Grid
-from msw2.page.build import POLICY, asset, digest, inline_json
+from msw2.page.document import asset, write_document
 from msw2.page.listening_key import ANSWERS_FORMAT, ANSWERS_KIND, Key, KeyEntry, ListeningError
 from msw2.page.listening_sound import Clip, sounds
 from msw2.page.questions import QUESTIONS, SCORES
 from msw2.sound.audio_file import ogg_bytes
 from msw2.sound.synth import RATE
-from msw2.system.files import replacing
 
 SCRIPTS = ("listening_order.js", "listening_player.js", "listening_session.js", "listening.js")
 TITLE = "Listening test"
@@ -76,21 +74,15 @@ def build_listening_test(
     entries = (KeyEntry(clip, system, each.source) for clip, (system, each) in zip(audio, named, strict=True))
     written = Key(test, seed, tuple(entries))
     written.write(key)
-    with replacing(page) as temporary:
-        temporary.write_text(_html({"test": test, **data}), encoding="utf-8", newline="\n")
-    return written
-
-
-def _html(data: dict) -> str:
-    """Returns the page."""
-    script, style = "{\n'use strict';\n" + "\n".join(map(asset, SCRIPTS)) + "}\n", asset("listening.css")
-    return string.Template(asset("listening.html")).substitute(
-        policy=POLICY.format(script=digest(script), style=digest(style)),
+    write_document(
+        page,
+        "listening.html",
         title=TITLE,
-        style=style,
-        data=inline_json(data),
-        script=script,
+        style=asset("listening.css"),
+        scripts=SCRIPTS,
+        data={"test": test, **data},
     )
+    return written
 
 
 def _audio(sound: np.ndarray) -> tuple[bytes, float]:

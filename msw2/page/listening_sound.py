@@ -9,13 +9,12 @@ import numpy as np
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.page.listening_key import ListeningError
 from msw2.sound.loudness import loudness
-from msw2.sound.mix import mix, stems
+from msw2.sound.mix import LOUDNESS, amplitude, song_sound
 from msw2.sound.synth import RATE
 from msw2.system.progress import Progress
 
 MAX_SECONDS = 20.0  # of a clip
 RELEASE = 0.5  # seconds after the last bar; the sound fades out there
-LOUDNESS = -20.0  # LUFS; where peaks do not allow it, all clips are softer
 PEAK = -1.5  # dB of full scale; Vorbis may add a few tenths
 
 
@@ -69,20 +68,20 @@ def sounds(
 
 
 def matched(sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Returns sounds, float32 [frame, channel], at one loudness: `LOUDNESS`, or what the highest peak allows.
+    """Returns sounds, float32 [frame, channel], at one loudness: the mix's, or what the highest peak allows.
 
     None of them may be silent.
     """
     levels = [loudness(sound) for sound in sounds]
     peaks = [20 * np.log10(np.abs(sound).max()) for sound in sounds]
     target = min([LOUDNESS, *(level + PEAK - peak for level, peak in zip(levels, peaks, strict=True))])
-    gains = [np.float32(10 ** ((target - level) / 20)) for level in levels]
+    gains = [amplitude(target - level) for level in levels]
     return [sound * gain for sound, gain in zip(sounds, gains, strict=True)]
 
 
 def _rendered(clip: Clip, grid: Grid, soundfont: str | os.PathLike | None) -> np.ndarray:
     bars = whole_bars(clip, grid)
-    sound = mix(stems(bars, grid, clip.tempo, soundfont=soundfont))
+    sound = song_sound(bars, grid, clip.tempo, soundfont=soundfont)
     seconds = len(bars) / grid.beat_resolution * 60 / clip.tempo + RELEASE
     sound = sound[: round(min(seconds, MAX_SECONDS) * RATE)]
     fade = round(RELEASE * RATE)

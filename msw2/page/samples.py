@@ -12,6 +12,7 @@ import numpy as np
 import symusic
 
 from msw2.music.tracks import DRUMS, TRACK_NAMES, TRACKS
+from msw2.sound.mix import amplitude
 from msw2.sound.synth import RATE, synthesise
 
 VELOCITY = 100  # of the sounds; softer and louder notes are scaled, as the renderer scales them
@@ -26,8 +27,8 @@ LOOP_START, SHORTEST_LOOP, LONGEST_LOOP, CROSSFADE = 0.8, 0.5, 1.0, 0.25
 FASTEST_DECAY, SLOWEST_DECAY = 0.4, 20.0  # to 1 / e; faster sounds have no loop, slower ones do not fall
 AFTER_LOOP = 0.02  # goes on behind the loop, so that the codec sees no edge at its end
 
-QUIET = 10 ** (-42 / 20)  # of the peak: a decaying sound ends where it stays below
-STARTED = 10 ** (-60 / 20)  # of the peak: a sound starts just before the first frame above
+QUIET = float(amplitude(-42))  # of the peak: a decaying sound ends where it stays below
+STARTED = float(amplitude(-60))  # of the peak: a sound starts just before the first frame above
 LATEST_START = 1.0  # seconds
 BEFORE_START = 16  # frames
 PEAK = 0.9  # of a track's loudest sound: the codec has a floor

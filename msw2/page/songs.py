@@ -44,7 +44,7 @@ class Song:
         versions: at least one, in the order of their buttons.
 
     Raises:
-        ValueError: if there is no version.
+        ValueError: without a version.
     """
 
     name: str

@@ -56,8 +56,6 @@ def _encoded(sound: np.ndarray, rate: int, suffix: str, compression: float | Non
         raise SoundError(f"a sound of shape {list(sound.shape)} is not [frame, 1 or 2 channels]")
     if not np.isfinite(sound).all():
         raise SoundError("a sound has values that are no finite numbers")
-    if suffix == ".wav":
-        sound = np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16)  # libsndfile would round down
     kind, subtype = FORMATS[suffix]
     content = io.BytesIO()
     with soundfile.SoundFile(
@@ -65,7 +63,10 @@ def _encoded(sound: np.ndarray, rate: int, suffix: str, compression: float | Non
     ) as file:
         # A second at a time: a Vorbis block of many minutes in one call ends the process.
         for start in range(0, len(sound), rate):
-            file.write(sound[start : start + rate])
+            part = sound[start : start + rate]
+            if suffix == ".wav":
+                part = np.rint(np.clip(part, -1, 1) * 32767).astype(np.int16)  # libsndfile would round down
+            file.write(part)
     return content.getvalue()
 
 

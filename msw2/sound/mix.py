@@ -1,6 +1,7 @@
 """The five tracks of a song as sounds that balance, at a loudness that is the same from song to song."""
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -48,16 +49,47 @@ def stems(
         SoundError: as `synth.synthesise`.
     """
     song = None
-    for index, name in enumerate(TRACK_NAMES):
-        midi = midi_bytes(pianoroll, grid, tempo, flat=flat, tracks=(name,))
-        sound = synthesise(midi, soundfont, longest_release=LONGEST_RELEASE.get(name))
+    for index, sound in enumerate(_tracks(pianoroll, grid, tempo, soundfont, flat)):
         if song is None:
             song = np.zeros((len(TRACK_NAMES), *sound.shape), np.float32)
-        # The renderer adds up times as it goes: after many notes, a track may be a frame shorter or longer.
-        frames = min(len(sound), song.shape[1])
-        song[index, :frames] = sound[:frames] * amplitude(GAINS[name])
+        song[index] = sound
     song *= level(mix(song))
     return song
+
+
+def song_sound(
+    pianoroll: np.ndarray,
+    grid: Grid,
+    tempo: float,
+    *,
+    soundfont: str | os.PathLike | None = None,
+    flat: bool = False,
+) -> np.ndarray:
+    """Returns the sound of a song: the sum of its `stems`, added one by one. Takes the same arguments.
+
+    Returns:
+        float32 [frame, 2].
+    """
+    song = None
+    for sound in _tracks(pianoroll, grid, tempo, soundfont, flat):
+        song = sound if song is None else np.add(song, sound, out=song)
+    song *= level(song)
+    return song
+
+
+def _tracks(
+    pianoroll: np.ndarray, grid: Grid, tempo: float, soundfont: str | os.PathLike | None, flat: bool
+) -> Iterator[np.ndarray]:
+    """Yields the sound of each track with its gain, float32 [frame, 2], all of the same length."""
+    frames = None
+    for name in TRACK_NAMES:
+        midi = midi_bytes(pianoroll, grid, tempo, flat=flat, tracks=(name,))
+        sound = synthesise(midi, soundfont, longest_release=LONGEST_RELEASE.get(name))
+        # The renderer adds up times as it goes: after many notes, a track may be a frame shorter or longer.
+        frames = frames or len(sound)
+        sound = sound[:frames] if len(sound) >= frames else np.pad(sound, ((0, frames - len(sound)), (0, 0)))
+        sound *= amplitude(GAINS[name])
+        yield sound
 
 
 def mix(stems: np.ndarray) -> np.ndarray:
@@ -75,7 +107,7 @@ def level(sound: np.ndarray, lufs: float = LOUDNESS) -> np.float32:
     measured = loudness(sound)
     if not np.isfinite(measured):
         return np.float32(1.0)
-    return min(amplitude(lufs - measured), amplitude(PEAK) / np.abs(sound).max())
+    return min(amplitude(lufs - measured), amplitude(PEAK) / max(sound.max(), -sound.min()))
 
 
 def amplitude(decibels: float) -> np.float32:

@@ -8,7 +8,7 @@ import numpy as np
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.tracks import TRACK_NAMES
 from msw2.sound.audio_file import write_audio
-from msw2.sound.mix import mix, stems
+from msw2.sound.mix import mix, song_sound, stems
 from msw2.sound.synth import check_length
 
 
@@ -43,11 +43,33 @@ def write_song_audio(
     """
     check_length(len(pianoroll) / grid.steps * BEATS_PER_BAR * 60 / tempo)
     folder = pathlib.Path(folder)
-    parts = stems(pianoroll, grid, tempo, soundfont=soundfont, flat=flat)
-    whole = mix(parts)
-    sounds = {f"{name}.wav": whole, f"{name}.ogg": whole}
-    if separate:
-        sounds |= {f"{name}-{track}.wav": part for track, part in zip(TRACK_NAMES, parts, strict=True)}
+    how = {"soundfont": soundfont, "flat": flat}
+    parts = stems(pianoroll, grid, tempo, **how) if separate else ()
+    whole = mix(parts) if separate else song_sound(pianoroll, grid, tempo, **how)
+    sounds = dict.fromkeys(_mixes(name), whole) | dict(zip(_stems(name), parts, strict=False))
     for file, sound in sounds.items():
         write_audio(folder / file, sound)
     return [folder / file for file in sounds]
+
+
+def remove_song_audio(folder: str | os.PathLike, name: str) -> None:
+    """Removes what `write_song_audio` wrote: a new song under this name is not to stand beside an old sound.
+
+    A file stays if it is the mix of another song, such as `a-drums.wav` beside `a-drums.mid`.
+
+    Args:
+        folder: of the files; it may be missing.
+        name: of the song.
+    """
+    folder = pathlib.Path(folder)
+    for file in (*_mixes(name), *_stems(name)):
+        if file in _mixes(name) or not (folder / file).with_suffix(".mid").exists():
+            (folder / file).unlink(missing_ok=True)
+
+
+def _mixes(name: str) -> tuple[str, ...]:
+    return f"{name}.wav", f"{name}.ogg"
+
+
+def _stems(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}-{track}.wav" for track in TRACK_NAMES)

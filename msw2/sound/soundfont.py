@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+DEFAULT, LICENCE = "TimGM6mb", "GPL-2"  # the soundfont that pretty_midi brings
 MAX_BYTES = 512 * 2**20
 # Bytes of one record of each list (SoundFont 2.04, section 7). The last record of a list only marks its end.
 RECORDS = {
@@ -34,7 +35,7 @@ def default_soundfont() -> pathlib.Path:
     spec = importlib.util.find_spec("pretty_midi")
     if spec is None or not spec.submodule_search_locations:
         raise SoundError("no soundfont: pretty_midi, which brings one, is not installed")
-    return pathlib.Path(spec.submodule_search_locations[0]) / "TimGM6mb.sf2"
+    return pathlib.Path(spec.submodule_search_locations[0]) / f"{DEFAULT}.sf2"
 
 
 def read_soundfont(path: str | os.PathLike) -> bytes:

@@ -1,6 +1,7 @@
 """MIDI to sound, in this process: midirenderer plays a General MIDI soundfont (SoundFont 2)."""
 
 import os
+import pathlib
 
 import midirenderer
 import numpy as np
@@ -51,6 +52,14 @@ def synthesise(
     return _render(content, midi, path)
 
 
+def duration(path: str | os.PathLike) -> float:
+    """Returns the seconds of a MIDI file up to its last event; 0 if it cannot be read."""
+    try:
+        return _end(symusic.Score.from_midi(pathlib.Path(path).read_bytes()).to("second"))
+    except (OSError, RuntimeError, ValueError, MemoryError):
+        return 0.0
+
+
 def check_length(seconds: float) -> None:
     """Refuses what is too long for a sound.
 
@@ -68,14 +77,19 @@ def _prepared(midi: bytes) -> bytes:
         timed = score.to("second")
     except (RuntimeError, ValueError, MemoryError) as error:
         raise SoundError(f"damaged MIDI file: {' '.join(str(error).split())[:100]}") from error
-    check_length(max(timed.end(), *(marker.time for marker in timed.markers), 0))
+    check_length(_end(timed))
     for track in score.tracks:
         track.controls.insert(0, symusic.ControlChange(0, VOLUME, CHANNEL_VOLUME, ttype="tick"))
-    end = max(score.end(), *(marker.time for marker in score.markers), 0)
+    end = _end(score)
     beat = score.tempos[-1].mspq if len(score.tempos) else DEFAULT_BEAT_MICROSECONDS
     tail = round(TAIL * 1e6 / beat * score.ticks_per_quarter)
     score.markers.append(symusic.TextMeta(end + tail, "tail", ttype="tick"))
     return score.dumps_midi()
+
+
+def _end(score: symusic.Score) -> float:
+    """Returns the time of the last event, in the unit of the score."""
+    return max(score.end(), *(marker.time for marker in score.markers), 0)
 
 
 def _render(soundfont: bytes, midi: bytes, path: str | os.PathLike) -> np.ndarray:
@@ -92,4 +106,4 @@ def _render(soundfont: bytes, midi: bytes, path: str | os.PathLike) -> np.ndarra
             raise
         raise SoundError(f"soundfont {path} cannot be played: it is damaged") from None
     samples = np.frombuffer(wave, "<i2", offset=WAVE_HEADER).reshape(-1, 2)
-    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+    return samples * np.float32(1 / FULL_SCALE)  # exact, and one array

@@ -27,6 +27,8 @@ def main() -> None:
             report["left_out"] = f"{path}: {error}"
         except (SoundError, SongError) as error:
             report["error"] = str(error)
+        except MemoryError:
+            report["error"] = f"{path}: the memory did not suffice for its sound"
         except OSError as error:
             report["error"] = f"{path}: its sound cannot be written: {error.strerror}"
         print(json.dumps(report), flush=True)

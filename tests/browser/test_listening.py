@@ -155,11 +155,23 @@ def test_a_listener_takes_the_whole_test(listener, listening, tmp_path):
     assert text["answers"] == content["answers"]
 
     ratings = read_answers([saved], key)
-    assert ratings.listeners == (LISTENER.casefold(),)
+    assert ratings.listeners == (LISTENER,)
     places = {answer["clip"]: answer["place"] for answer in content["answers"]}
     for row, entry in enumerate(key.clips):
         np.testing.assert_array_equal(ratings.scores[0, row], scores_at(places[entry.clip]))
         assert ratings.seconds[0, row] == pytest.approx(int(entry.source[0]) + 0.5, abs=0.3)
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__"])
+def test_names_that_every_object_has_are_names_like_others(listener, listening, name):
+    listener.enter(name)
+    assert listener.shown("clip-title") == "Practice"
+    assert listener.shown("listener") == name
+    listener.answer(scores_at(0))
+    listener.browser.open(listening[0])  # a reload keeps the answers
+    assert listener.shown("listener") == name
+    assert listener.chosen() == scores_at(0)
+    assert listener.browser.errors() == []
 
 
 def test_nothing_is_fetched_and_nothing_is_complained_about(listener, listening):

@@ -18,6 +18,7 @@ from msw2.music.midi import write_song
 from msw2.music.pianoroll import join_phrases
 from msw2.page import listening_page
 from msw2.page.listening_key import Key, ListeningError
+from msw2.sound.soundfont import SoundError
 from msw2.training.runs import Run, RunError
 from msw2.training.stage2 import train_fusion
 
@@ -102,6 +103,12 @@ def test_it_goes_to_the_run_and_takes_other_systems(build, own_run, tmp_path, ca
     assert len(made["systems"]["MuseGAN"]) == 1
     assert (own_run.path / "listening" / "listening-test.html").exists()
     capsys.readouterr()
+
+
+def test_a_bad_soundfont_is_refused_before_the_run_is_opened(build, monkeypatch):
+    monkeypatch.setattr("msw2.cli.options.open_run", None)
+    with pytest.raises(SoundError, match=r"none.sf2 cannot be read"):
+        build("--clips=1", "--soundfont=none.sf2")
 
 
 def test_a_run_without_fusion_must_be_one(build, own_run, tmp_path):

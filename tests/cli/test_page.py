@@ -7,6 +7,7 @@ from msw2.cli import page
 from msw2.cli.launch import OptionError
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
+from msw2.sound.soundfont import SoundError
 
 
 @pytest.fixture
@@ -36,6 +37,24 @@ def test_the_page_has_the_place_and_title_that_are_asked_for(command, samples, t
     command(page, f"--folder={samples}", f"--out={tmp_path / 'new' / 'a.html'}", "--title=My <songs>")
     assert "<title>My &lt;songs&gt;</title>" in (tmp_path / "new" / "a.html").read_text("utf-8")
     assert not (samples / "index.html").exists()
+
+
+def test_facts_that_cannot_be_read_do_not_look_like_a_song_that_is_left_out(command, samples, capsys):
+    (samples / "generated" / "song-000.json").write_text("{}")
+    command(page, f"--folder={samples}")
+    first = capsys.readouterr().out.splitlines()[0]
+    facts = samples / "generated" / "song-000.json"
+    assert first == f'left out: facts in {facts}: not facts about a song: it has no "msw2": 1'
+
+
+def test_a_folder_as_the_page_and_a_bad_soundfont_are_refused_before_the_songs_are_read(
+    command, samples, monkeypatch
+):
+    monkeypatch.setattr(page, "read_folder", None)
+    with pytest.raises(OptionError, match=r"generated is a folder: --out names an HTML file to write$"):
+        command(page, f"--folder={samples}", f"--out={samples / 'generated'}")
+    with pytest.raises(SoundError, match=r"none.sf2 cannot be read"):
+        command(page, f"--folder={samples}", "--soundfont=none.sf2")
 
 
 def test_a_folder_has_to_be_named(command):

@@ -50,3 +50,10 @@ def test_a_song_that_cannot_be_written_is_one_sentence(command, asked, tmp_path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OptionError, match=r"file/none/song.mid cannot be written: Not a directory"):
         command(request, f"--out={tmp_path / 'file' / 'none' / 'song.mid'}")
+
+
+def test_an_old_sound_does_not_stay_beside_a_new_song(command, asked, tmp_path):
+    for name in ("song.wav", "song.ogg", "song-bass.wav", "other.wav"):
+        (tmp_path / name).touch()
+    command(request, f"--out={tmp_path / 'song.mid'}", "--noaudio")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.wav", "song.mid"]

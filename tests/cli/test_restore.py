@@ -1,5 +1,7 @@
 """`make restore` as the user meets it."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from msw2.music.grid import Grid
 from msw2.music.midi import midi_bytes, read_song, write_song
 from msw2.music.pianoroll import cut_phrases, join_phrases
 from msw2.page.about import read_about
+from msw2.page.folder import read_folder
+from msw2.sound.soundfont import SoundError
 
 GRID = Grid()
 
@@ -32,7 +36,7 @@ def test_songs_of_the_store_are_restored_beside_their_originals(
     page = own_run.path / "samples" / "index.html"
     assert capsys.readouterr().out == f"2 songs restored: {folder}\nto listen: {page}\n"
     about = read_about(folder / f"{songs[0].name}.json")
-    assert (about.made, about.other, about.preset) == ("restored", "original", "smoke")
+    assert (about.made, about.other_file, about.preset) == ("restored", "", "smoke")
     assert about.figures.keys() == {"F1 of notes, %", "F1 of cells, %"}
     for song in songs:
         original = read_song(folder / f"{song.name}-original.mid", GRID)
@@ -70,3 +74,64 @@ def test_a_bad_file_is_one_sentence(command, own_run, tmp_path, content, message
         (tmp_path / "song.mid").write_bytes(content)
     with pytest.raises(OptionError, match=message):
         command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'song.mid'}")
+
+
+@pytest.fixture
+def short():
+    """bool [step, pitch, track] of a bar."""
+    cells = np.zeros((48, 84, 5), bool)
+    cells[4:40, 36, 3] = True
+    return cells
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["no\u00a0break", "back\\slash", os.fsdecode(b"no text \xff"), "y" * 220],
+    ids=["nbsp", "\\", "byte", "long"],
+)
+def test_any_name_of_a_file_will_do(command, own_run, tmp_path, short, name):
+    write_song(tmp_path / f"{name}.mid", short, GRID, 90)
+    command(restore, f"--run={own_run.path}", f"--midi={tmp_path / name}.mid", "--noaudio")
+    folder = own_run.path / "samples" / "restored"
+    (song,) = [song for song in read_folder(folder, GRID)[0] if song.versions[-1].file == f"{name}.mid"]
+    assert [version.label for version in song.versions] == ["original", "restored"]
+    np.testing.assert_array_equal(song.versions[0].pianoroll, short)
+
+
+def test_what_takes_the_place_of_another_song_is_refused_before_the_work(
+    command, own_run, tmp_path, short, monkeypatch
+):
+    monkeypatch.setattr("msw2.inference.sampling.Sampler.of", None)
+    write_song(tmp_path / "a-original.mid", short, GRID, 90)
+    with pytest.raises(
+        OptionError, match=r"a-original.mid: a name that ends in -original is for what a song was"
+    ):
+        command(restore, f"--run={own_run.path}", f"--midi={tmp_path / 'a-original.mid'}")
+    with pytest.raises(
+        OptionError, match=r"/ééy.*y.mid: its name has 221 bytes, at most 220: restore a copy"
+    ):
+        command(restore, f"--run={own_run.path}", f"--midi={tmp_path / ('éé' + 'y' * 217)}.mid")
+    inside = own_run.path / "samples" / "restored" / "inside.mid"
+    write_song(inside, short, GRID, 90)
+    before = inside.read_bytes()
+    monkeypatch.chdir(inside.parent)
+    with pytest.raises(OptionError, match=r"^inside.mid lies where restored songs go"):
+        command(restore, f"--run={own_run.path}", "--midi=inside.mid")
+    assert inside.read_bytes() == before
+    inside.unlink()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ("--stems", OptionError, "--noaudio and --stems do not go together"),
+        ("--soundfont=none.sf2", OptionError, "--noaudio and --soundfont do not go together"),
+        ("--audio --soundfont=none.sf2", SoundError, "none.sf2 cannot be read"),
+    ],
+)
+def test_flags_of_the_sound_are_checked_before_the_songs_are_read(
+    command, monkeypatch, given, error, message
+):
+    monkeypatch.setattr(restore, "_songs", None)
+    with pytest.raises(error, match=message):
+        command(restore, "--noaudio", *given.split())

@@ -12,13 +12,13 @@ from msw2.sound.soundfont import SoundError, default_soundfont
 
 @pytest.fixture
 def asked(command):
-    """Returns a function (songs, *flags) that gives what `asked_sound` returns."""
+    """Returns a function (songs, *flags) that checks the flags, and gives what `asked_sound` returns."""
 
     def ask(songs, *arguments):
         found = []
         module = types.SimpleNamespace(
             define_flags=sound_options.define_sound,
-            main=lambda: found.append(sound_options.asked_sound(songs)),
+            main=lambda: (sound_options.check_sound(), found.append(sound_options.asked_sound(songs))),
         )
         command(module, *arguments)
         return found[0]

@@ -57,7 +57,7 @@ def write(tmp_path):
 
 def test_scores_stand_in_the_order_of_the_key(write):
     read = read_answers([write(answers()), write(answers("L2", (5, 5, 4, 1)), "b")], KEY)
-    assert read.listeners == ("l1", "l2")
+    assert read.listeners == ("L1", "L2")
     assert read.scores.shape == (2, 4, 6)
     np.testing.assert_array_equal(read.scores[0, :, 0], [3, 1, 4, 2])  # c3, c1, c4, c2
     np.testing.assert_array_equal(read.scores[0, 0], [3, 4, 5, 1, 2, 3])
@@ -82,14 +82,15 @@ def changed(*path_and_value):
     return content
 
 
+NOT_ANSWERS = "not the answers of a listening test"
 BROKEN = [
-    (b"", "not a whole JSON file"),
-    (b"\xff\xfe", "not a whole JSON file"),
-    (b"[" * 100_000, "not a whole JSON file"),
-    (json.dumps(answers())[:-9].encode(), "not a whole JSON file"),
-    ([1], "not the answers of a listening test"),
-    (changed("kind", "msw2 listening key"), "not the answers of a listening test"),
-    (changed("format", 2), "answers of format 2, this version reads 1"),
+    (b"", "not JSON"),
+    (b"\xff\xfe", "not JSON"),
+    (b"[" * 100_000, "not JSON"),
+    (json.dumps(answers())[:-9].encode(), "not JSON"),
+    ([1], f'{NOT_ANSWERS}: it has no "kind": "msw2 listening answers"'),
+    (changed("kind", "no"), f"{NOT_ANSWERS}: its \"kind\" is 'no', not \"msw2 listening answers\""),
+    (changed("format", 2), f'{NOT_ANSWERS}: its "format" is 2, not 1'),
     (changed("test", "d2"), "answers to test 'd2', the key is of 'd1'"),
     (changed("listener", ""), "listener '' is not a name of 1 to 40 signs"),
     (changed("listener", 7), "listener '7' is not a name of 1 to 40 signs"),
@@ -112,7 +113,7 @@ BROKEN = [
     (changed("answers", 0, "seconds", float("nan")), "seconds nan of clip 'c1' are not a number from 0 on"),
     (changed("answers", 0, "seconds", -1), "seconds -1 of clip 'c1' are not a number from 0 on"),
     (changed("answers", 0, "seconds", "9"), "seconds '9' of clip 'c1' are not a number from 0 on"),
-    (b"x" * (4 * 2**20 + 1), "4194305 bytes are too many for answers, at most 4194304"),
+    (b"x" * (4 * 2**20 + 1), "file too large: 4194305 bytes, at most 4194304"),
 ]  # fmt: skip
 
 

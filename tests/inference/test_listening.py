@@ -88,6 +88,8 @@ def test_files_begin_where_they_sound(tmp_path):
     write_song(tmp_path / "b.midi", song[: 4 * 48], GRID, 88)
     (tmp_path / "c.mid").write_bytes(b"RIFF")
     (tmp_path / "notes.txt").write_text("not music")
+    write_song(tmp_path / ".hidden.mid", song, GRID, 99)
+    (tmp_path / "d.mid").mkdir()
     clips, left_out = folder_clips(tmp_path, GRID, 2, 2, seed=0)
     found = {clip.source: clip for clip in clips}
     np.testing.assert_array_equal(found["deep/a.MID"].pianoroll, song[2 * 48 : 10 * 48])
@@ -99,6 +101,20 @@ def test_files_begin_where_they_sound(tmp_path):
     assert str(caught.value) == (
         f"folder {tmp_path} has 2 MIDI files that can be read, and 3 are needed: give fewer --clips"
     )
+
+
+def test_names_that_are_no_text_can_be_printed_and_saved(tmp_path):
+    song = np.zeros((48, 84, 5), bool)
+    song[:, 40, 1] = True
+    write_song(tmp_path / "a\udcff.mid", song, GRID, 100)
+    (clip,), _ = folder_clips(tmp_path, GRID, 1, 1, seed=0)
+    assert clip.source == "a?.mid"
+    (tmp_path / "a\udcff.mid").write_bytes(b"RIFF")
+    write_song(tmp_path / "b.mid", song, GRID, 100)
+    left_out = [
+        sentence for seed in range(9) for sentence in folder_clips(tmp_path, GRID, 1, 1, seed=seed)[1]
+    ]
+    assert set(left_out) == {f"{tmp_path / 'a?.mid'}: not a Standard MIDI file"}
 
 
 def test_the_seed_chooses_files(tmp_path):

@@ -11,9 +11,10 @@ import pytest
 
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACKS
-from msw2.page.build import SCRIPTS, asset, build_page, inline_json
+from msw2.page.build import SCRIPTS, build_page
+from msw2.page.document import asset, inline_json
 from msw2.page.songs import song_data
-from msw2.sound.soundfont import SoundError
+from msw2.sound.soundfont import SoundError, default_soundfont
 
 
 class Page(html.parser.HTMLParser):
@@ -82,6 +83,19 @@ def test_every_script_is_on_the_page(text):
     scripts = [name for name in scripts if name.endswith(".js") and not name.startswith("listening")]
     assert sorted(SCRIPTS) == sorted(scripts)
     assert all(asset(name) in text for name in SCRIPTS)
+
+
+CREDIT = "The sounds are short notes, rendered with the soundfont TimGM6mb (GPL-2)."
+
+
+def test_the_soundfont_whose_licence_is_known_has_its_credit(text, songs, tmp_path):
+    assert f'<footer class="credit">{CREDIT}</footer>' in text
+    other = tmp_path / "Other.sf2"
+    other.write_bytes(default_soundfont().read_bytes())
+    build_page(tmp_path / "other.html", songs, title="a", soundfont=other)
+    assert '<footer class="credit"></footer>' in (tmp_path / "other.html").read_text("utf-8")
+    build_page(tmp_path / "same.html", songs, title="a", soundfont=default_soundfont())
+    assert CREDIT in (tmp_path / "same.html").read_text("utf-8")
 
 
 def test_the_charset_comes_first(text):

@@ -6,7 +6,7 @@ import pytest
 from msw2.music.grid import Grid
 from msw2.music.midi import read_song, write_song
 from msw2.page.about import About, write_about
-from msw2.page.folder import FolderError, listed, read_folder
+from msw2.page.folder import FolderError, listed, midi_files, original_path, read_folder
 
 GRID = Grid()
 
@@ -51,6 +51,17 @@ def test_anybody_s_files_make_songs(write, tmp_path):
     assert version.midi == (tmp_path / "a.mid").read_bytes()
     assert version.tempo == pytest.approx(90, abs=0.01)
     np.testing.assert_array_equal(version.pianoroll, read_song(tmp_path / "a.mid", GRID).pianoroll)
+
+
+def test_midi_files_are_those_that_a_person_sees(tmp_path):
+    shown = ["a.mid", "B.MIDI", "deep/er/c.Mid"]
+    for name in [*shown, ".d.mid", ".hidden/e.mid", "deep/.f/g.mid", "h.midi.txt", "mid"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "i.mid").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in midi_files(tmp_path)]
+    assert found == ["B.MIDI", "a.mid", "deep/er/c.Mid"]
+    assert original_path(tmp_path / "a.b.mid") == tmp_path / "a.b-original.mid"
 
 
 def test_originals_stand_before_what_was_made_of_them(write, tmp_path):
@@ -118,7 +129,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out(write, tmp_path):
     songs, left_out = read_folder(tmp_path, GRID)
     assert outline(songs) == [("a", [("made", "a.mid", 31)])]
     assert [sentence.replace(f"{tmp_path}/", "").partition(":")[0] for sentence in left_out] == [
-        "a.json",
+        "facts in a.json",
         "a-original.mid",
         "b.mid",
     ]

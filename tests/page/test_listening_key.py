@@ -39,8 +39,11 @@ WHOLE = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "msw2 listening answers"}, "not the key of a listening test"),
-        ({"format": 2}, "key of format 2, this version reads 1"),
+        (
+            {"kind": "msw2 listening answers"},
+            'not the key of a listening test: its "kind" is \'msw2 listening answers\', not "msw2 listening key"',
+        ),
+        ({"format": 2}, 'not the key of a listening test: its "format" is 2, not 1'),
         ({"clips": []}, "the key has no clips"),
         ({"clips": {"c": "s"}}, "the key has no clips"),
         ({"clips": [["c", "s", "o"]]}, "clip 0 of the key is not the texts clip, source, system"),

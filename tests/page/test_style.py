@@ -5,7 +5,7 @@ import re
 import pytest
 
 from msw2.music.tracks import TRACKS
-from msw2.page.build import asset
+from msw2.page.document import asset
 
 TEXT, SHAPE = 4.5, 3.0  # success criteria 1.4.3 and 1.4.11
 

@@ -6,7 +6,7 @@ import pytest
 from msw2.music.midi import midi_bytes
 from msw2.music.tracks import TRACK_NAMES
 from msw2.sound.loudness import loudness
-from msw2.sound.mix import GAINS, LONGEST_RELEASE, LOUDNESS, PEAK, level, mix, stems
+from msw2.sound.mix import GAINS, LONGEST_RELEASE, LOUDNESS, PEAK, level, mix, song_sound, stems
 from msw2.sound.synth import RATE, TAIL, synthesise
 
 from .conftest import BASS, DRUMS, GRID, PIANO, STRINGS, TEMPO
@@ -37,6 +37,21 @@ def test_the_mix_is_the_sum_and_as_loud_as_every_song(parts):
     # In four seconds, the tail that is above -70 LUFS only after the gain counts: 0.2 LU.
     assert loudness(whole) == pytest.approx(LOUDNESS, abs=0.3)
     assert 20 * np.log10(np.abs(whole).max()) < PEAK
+
+
+def test_a_song_alone_is_the_sum_of_its_stems(song, parts):
+    whole = song_sound(song, GRID, TEMPO)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(whole, mix(parts), atol=1e-6)
+
+
+@pytest.mark.parametrize("off", [-3, 2])
+def test_a_track_that_is_some_frames_off_is_as_long_as_the_first(song, monkeypatch, off):
+    lengths = iter([100, 100 + off, 100, 100, 100])
+    monkeypatch.setattr("msw2.sound.mix.synthesise", lambda *_, **__: np.ones((next(lengths), 2), np.float32))
+    made = stems(song, GRID, TEMPO)
+    assert made.shape == (5, 100, 2)
+    np.testing.assert_array_equal(made[1, :, 0] > 0, np.arange(100) < 100 + off)
 
 
 def test_a_silent_track_is_silence_of_the_same_length_and_a_silent_song_too():

@@ -1,12 +1,14 @@
 """Several songs at once, in processes of their own."""
 
 import os
+import signal
+import time
 
 import pytest
 
 from msw2.music.midi import read_song, write_song
 from msw2.sound import rendering
-from msw2.sound.rendering import Rendering, render_songs
+from msw2.sound.rendering import Rendering, render_songs, rendering_songs
 from msw2.sound.song_audio import write_song_audio
 from msw2.sound.soundfont import SoundError, _lists, default_soundfont
 
@@ -91,3 +93,59 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(midis):
     midis[0].parent.chmod(0o500)
     with pytest.raises(SoundError, match=r"a song.mid: its sound cannot be written: Permission denied$"):
         render_songs(midis[:1], GRID, Rendering(audio=True))
+
+
+def test_the_sound_is_made_while_the_block_runs(midis):
+    end = time.monotonic() + 60
+    with rendering_songs(midis[:1], GRID, Rendering(audio=True)):
+        while not midis[0].with_suffix(".ogg").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    assert _names(midis[0]) == ["a song.mid", "a song.ogg", "a song.wav"]
+
+
+def test_an_error_in_the_block_ends_the_work(midis, monkeypatch):
+    started = []
+    start = rendering.children.start
+    monkeypatch.setattr(
+        rendering.children, "start", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
+    )
+    with (
+        pytest.raises(ZeroDivisionError),
+        rendering_songs(midis, GRID, Rendering(audio=True)),
+    ):
+        raise ZeroDivisionError
+    assert started
+    assert {worker.poll() for worker in started} == {-signal.SIGKILL}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (0, False, 1),  # one has to try
+        (0.98e9, False, 3),  # 300 MB and 20.8 s * 1.2 MB = 324.96 MB a worker
+        (0.97e9, False, 2),
+        (0.97e9, True, 2),  # 300 MB and 20.8 s * 2.8 MB = 358.24 MB
+        (0.71e9, True, 1),
+        (float("inf"), False, 3),
+    ],
+)
+def test_the_memory_bounds_the_processes(midis, song, monkeypatch, case):
+    free, separate, expected = case
+    write_song(midis[1], song.repeat(10, axis=0)[:960], GRID, 4 * 20 * 60 / 20.8)  # 20 bars in 20.8 seconds
+    monkeypatch.setattr(rendering, "available", lambda: free)
+    monkeypatch.setattr(rendering, "cores", lambda: 7)
+    assert rendering._at_once(midis, Rendering(audio=True, separate=separate)) == expected
+
+
+def test_a_process_that_takes_too_much_memory_is_no_fault_of_the_soundfont(midis, monkeypatch):
+    start = rendering.children.start
+
+    def killed(*arguments, **options):
+        worker = start(*arguments, **options)
+        worker.kill()
+        return worker
+
+    monkeypatch.setattr(rendering.children, "start", killed)
+    with pytest.raises(SoundError, match=r"^the memory did not suffice for the sound: close other programs"):
+        render_songs(midis, GRID, Rendering(audio=True))

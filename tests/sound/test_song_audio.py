@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from msw2.music.tracks import TRACK_NAMES
-from msw2.sound.song_audio import write_song_audio
+from msw2.sound.song_audio import remove_song_audio, write_song_audio
 from msw2.sound.soundfont import SoundError
 from msw2.sound.synth import RATE, TooLongError
 
@@ -47,3 +47,14 @@ def test_a_song_that_is_too_long_and_a_bad_soundfont_leave_nothing(tmp_path, son
     with pytest.raises(SoundError, match=r"font.sf2 is not a SoundFont 2 file$"):
         write_song_audio(tmp_path / "new", "a", song, GRID, TEMPO, soundfont=tmp_path / "font.sf2")
     assert not (tmp_path / "new").exists()
+
+
+def test_only_a_song_s_own_sound_is_removed(tmp_path):
+    own = ["a.wav", "a.ogg", "a-bass.wav", "a-drums.wav", "a-guitar.wav", "a-piano.wav", "a-strings.wav"]
+    others = ["a.mid", "a-original.wav", "ab.wav", "a-drums.ogg", "a-strings.mid", "b.ogg"]
+    for name in own + others:
+        (tmp_path / name).touch()
+    remove_song_audio(tmp_path, "a")
+    # `a-strings.wav` is the sound of `a-strings.mid`.
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "a-strings.wav"])
+    remove_song_audio(tmp_path / "none", "a")

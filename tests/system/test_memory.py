@@ -1,4 +1,4 @@
-"""Memory that is kept, in processes of their own: the setting lasts as long as the process."""
+"""Memory that there is, in files drawn by hand; and what is kept, in processes of their own: they end with it."""
 
 import platform
 import subprocess
@@ -44,3 +44,33 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert memory.keep_freed() is False
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """Returns a function that draws the kernel's files: kB that are free, and a container's limit, use and cache."""
+
+    def draw(free, **container):
+        if free is not None:
+            (tmp_path / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable:   {free} kB\nBuffers: 8 kB\n")
+        for name, text in container.items():
+            (tmp_path / f"memory.{name}").write_text(text)
+
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("free", "container", "expected"),
+    [
+        (None, {}, float("inf")),
+        (7, {}, 7 * 1024),
+        (7, {"max": "max\n", "current": "5\n", "stat": "inactive_file 1\n"}, 7 * 1024),
+        (7, {"max": "5000\n", "current": "1000\n", "stat": "anon 3\ninactive_file 30\n"}, 4030),
+        (2, {"max": "5000\n", "current": "1000\n"}, 2048),
+    ],
+)
+def test_the_machine_and_the_container_say_what_there_is(kernel, free, container, expected):
+    kernel(free, **container)
+    assert memory.available() == expected

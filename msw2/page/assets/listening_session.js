@@ -21,7 +21,9 @@ class Session {
   constructor(data, listener) {
     this.data = data;
     this.first = data.practice ? -1 : 0; // place of the practice clip
-    const known = (Session.read(data).listeners || {})[listener];
+    const { listeners = {} } = Session.read(data);
+    // A name such as `constructor` is a field of every object.
+    const known = Object.hasOwn(listeners, listener) ? listeners[listener] : null;
     this.state = known || { listener, started: now(), place: this.first, clips: {} };
     this.order = listeningOrder(data.seed, listener, data.clips.length).map((index) => data.clips[index]);
     this.kept = this.keep();
