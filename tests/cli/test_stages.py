@@ -89,7 +89,7 @@ def test_stage_1_of_one_track(folder):
     assert run.figure("bass_bvae").read_bytes()[:4] == b"\x89PNG"
     assert run.config.precision in {"float32", "mixed_bfloat16", "mixed_float16"}  # what auto stands for here
     assert done.stdout.splitlines()[0].startswith(
-        "run: preset paper, 9 of 50 fields differ from the paper's; "
+        "run: preset paper, 9 of 51 fields differ from the paper's; "
     )
 
 
