@@ -39,7 +39,7 @@ def define_flags() -> None:
     flags.DEFINE_multi_string(
         "system", [], "NAME:FOLDER, another system's MIDI files, such as MuseGAN:folder; can be repeated."
     )
-    flags.DEFINE_integer("clips", 3, "Clips a system.", lower_bound=1, upper_bound=20)
+    flags.DEFINE_integer("clips", 2, "Clips a system.", lower_bound=1, upper_bound=20)
     flags.DEFINE_integer("phrases", 2, "Phrases a clip, of four bars each.", lower_bound=1, upper_bound=16)
     flags.DEFINE_integer("seed", 0, "Seed of songs, generated phrases and orders.", lower_bound=0)
     flags.DEFINE_string("out", None, "Folder for the page and its key; `listening` in the run's without it.")
