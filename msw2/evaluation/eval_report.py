@@ -10,7 +10,7 @@ import numpy as np
 from msw2.evaluation import distances, quality, tables
 from msw2.evaluation.bootstrap import Sample, resample
 from msw2.evaluation.measures import MEASURES, measure_all
-from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
+from msw2.evaluation.results import DATASET, MEAN, NOTES, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
 from msw2.music.features import features
 from msw2.music.grid import Grid
@@ -78,7 +78,9 @@ def _row(row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Samp
 def restoration(
     row: str, original: np.ndarray, restored: np.ndarray, *, seed: int, resamples: int = 1000
 ) -> dict[Key, Estimate]:
-    """Measures F1, precision and recall a track with their means over tracks, and the share of sounding bars kept.
+    """Measures F1 of notes, and F1, precision and recall of cells, a track and as the mean of the tracks.
+
+    Measures the share of sounding bars kept, too.
 
     Args:
         row: `RESTORED`, or `RESTORED_TRAIN` for songs that the model was trained on.
@@ -88,7 +90,8 @@ def restoration(
         resamples: number of bootstrap resamples.
     """
     names = ("precision", "recall", "F1")
-    scores = dict(zip(names, metrics.f1_scores(original, restored), strict=True))
+    scores = {NOTES: metrics.note_f1(original, restored)}
+    scores |= dict(zip(names, metrics.f1_scores(original, restored), strict=True))
     samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
     estimates = _estimates(row, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))
     for name, sample in samples.items():

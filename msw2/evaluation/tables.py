@@ -10,6 +10,7 @@ from msw2.evaluation.results import (
     DATASET,
     GENERATED,
     MEAN,
+    NOTES,
     RESTORED,
     RESTORED_TRAIN,
     UNREFINED,
@@ -56,7 +57,7 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         ]
     parts += quality_tables.sections(evaluation)
     if (RESTORED, "F1", "correct", MEAN) in evaluation.estimates:
-        parts += ["## Restored against original, cell by cell (%)", _restoration(evaluation, RESTORED)]
+        parts += ["## Restored against original (%)", _restoration(evaluation, RESTORED)]
     if (RESTORED_TRAIN, "F1", "correct", MEAN) in evaluation.estimates:
         parts += ["## The same for training songs (%)", _restoration(evaluation, RESTORED_TRAIN)]
     parts += ["## Has a track collapsed?", _collapse(evaluation)]
@@ -130,12 +131,12 @@ def _lines(
 
 
 def _restoration(evaluation: Evaluation, row: str) -> str:
-    scores = ("F1", "precision", "recall")
+    scores = (NOTES, "F1", "precision", "recall")
     lines = []
     for column in (*TRACK_NAMES, MEAN):
         estimates = [evaluation.estimates[row, score, "correct", column] for score in scores]
         lines.append([column, *(text(estimate, 100) for estimate in estimates)])
-    return table(["track", *scores], lines)
+    return table(["track", "F1 of notes", "F1 of cells", "precision of cells", "recall of cells"], lines)
 
 
 def _collapse(evaluation: Evaluation) -> str:

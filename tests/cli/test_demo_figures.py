@@ -17,8 +17,8 @@ def test_figures_of_a_run_are_kept_and_nothing_else(command, tmp_path, capsys):
     command(demo_figures, f"--run={tmp_path}", f"--out={tmp_path / 'new' / 'demo.csv'}")
     assert (tmp_path / "new" / "demo.csv").read_bytes() == COMMITTED.read_bytes()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[1].startswith("F1 % restored, test ")
-    assert len(printed) == 10
+    assert printed[1].startswith("F1 % of notes, test ")
+    assert len(printed) == 12
 
 
 def test_without_an_evaluation_nothing_is_written(command, tmp_path):

@@ -9,7 +9,7 @@ from msw2.cli import eval as evaluation
 from msw2.data.packing import pack
 from msw2.evaluation.novelty import nearest
 from msw2.inference.sampling import Sampler
-from msw2.music.metrics import f1_scores
+from msw2.music.metrics import f1_scores, note_f1
 
 TRACKS = ("drums", "piano", "guitar", "bass", "strings")
 
@@ -25,6 +25,8 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
         expected = f1_scores(phrases, sampler.restore(phrases))[2].pooled()
         for track, value in zip(TRACKS, expected, strict=True):
             assert rows[row, "F1", "correct", track] == pytest.approx(value, rel=1e-5)
+        notes = note_f1(phrases, sampler.restore(phrases)).pooled()
+        assert rows[row, "F1_notes", "correct", "mean"] == pytest.approx(notes.mean(), rel=1e-5)
         assert rows[row, "F1", "correct", "mean"] == pytest.approx(expected.mean(), rel=1e-5)
     held_out = tiny_store.load("test")
     generated = sampler.generate(20, seed=3, temperature=1.0)
@@ -47,7 +49,8 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
     assert f"the nearest of {tiny_store.count('train')} training phrases" in table
     printed = capsys.readouterr().out
     assert "seed 3" in printed
-    assert f"{100 * rows['MSR', 'F1', 'correct', 'mean']:.1f}" in printed.splitlines()[1]
+    assert f"{100 * rows['MSR', 'F1', 'correct', 'mean']:.1f}" in printed.splitlines()[3]
+    assert f"{100 * rows['MSR', 'F1_notes', 'correct', 'mean']:.1f}" in printed.splitlines()[1]
 
 
 class Echo:

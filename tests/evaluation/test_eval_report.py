@@ -83,6 +83,9 @@ def test_restoration_is_scored_a_track_and_as_the_mean_of_those_that_sound(evalu
     f1 = {key[3]: estimate.mean for key, estimate in evaluation.estimates.items() if key[1] == "F1"}
     expected = {"drums": 2 / 4, "piano": 0, "guitar": NAN, "bass": 4 / 10, "strings": NAN, "mean": 0.9 / 3}
     assert f1 == pytest.approx(expected, nan_ok=True)
+    notes = {key[3]: estimate.mean for key, estimate in evaluation.estimates.items() if key[1] == "F1_notes"}
+    assert notes["drums"] == pytest.approx(2 / 4)  # each cell of the drums is a note
+    assert notes.keys() == f1.keys()
     assert mean(evaluation, "MSR", "precision", "correct", "bass") == 1
     assert mean(evaluation, "MSR", "recall", "correct", "bass") == pytest.approx(2 / 8)
     assert mean(evaluation, "MSR", "bars_kept", "correct", "drums") == pytest.approx(1 / 2)
@@ -208,7 +211,7 @@ def test_markdown_tables_are_rectangular(evaluation, tmp_path):
     path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
     widths = [{line.count("|") - 1 for line in table.splitlines()} for table in tables]
-    assert widths == [{12}, {4}, {7}, {8}, {2}, {8}, {3}, {4}, {7}]
+    assert widths == [{12}, {4}, {7}, {8}, {2}, {8}, {3}, {5}, {7}]
 
 
 def test_report_without_a_restoration_says_nothing_of_it(tmp_path):

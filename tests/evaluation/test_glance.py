@@ -22,6 +22,7 @@ ESTIMATES = {
     **of("MSR", "bars_kept", drums=0.995, piano=0.5),
     **of("MSR-train", "F1", **dict(zip((*NAMES, "mean"), (0.9, 0.8, 0.7, 0.6, 0.5, 0.7), strict=True))),
     **of("MSR", "F1", **dict(zip((*NAMES, "mean"), (0.5, 0.4, 0.3, 0.25, 0.125, 0.315), strict=True))),
+    **of("MSR", "F1_notes", **dict(zip((*NAMES, "mean"), (0.25, 0.2, 0.1, 0.05, 0.5, 0.22), strict=True))),
     **of("MSR", "precision", mean=0.9),
     Key("MSG1", "cells", "released", "drums"): Estimate(1, 1, 1),
 }
@@ -30,8 +31,9 @@ ESTIMATES = {
 def test_the_lines():
     assert glance.lines(ESTIMATES, "validation") == [
         "                               drums     piano    guitar      bass   strings      mean",
-        "F1 % restored, validation       50.0      40.0      30.0      25.0      12.5      31.5",
-        "F1 % restored, train            90.0      80.0      70.0      60.0      50.0      70.0",
+        "F1 % of notes, validation       25.0      20.0      10.0       5.0      50.0      22.0",
+        "F1 % of cells, validation       50.0      40.0      30.0      25.0      12.5      31.5",
+        "F1 % of cells, train            90.0      80.0      70.0      60.0      50.0      70.0",
         "cells a bar, dataset             1.0      20.2     300.0       4.0       5.0",
         "cells a bar, MSG2                6.0       7.0       8.0       9.0      10.0",
         "restored drums sound in 99.5 % of the bars in which the original has drums",
@@ -43,5 +45,5 @@ def test_the_lines():
 def test_what_is_shown_is_all_that_the_lines_need():
     shown = glance.shown(ESTIMATES)
     assert glance.lines(shown, "test") == glance.lines(ESTIMATES, "test")
-    assert len(shown) == 2 * 6 + 2 * 5 + 1 + 4
+    assert len(shown) == 3 * 6 + 2 * 5 + 1 + 4
     assert all(ESTIMATES[key] == estimate for key, estimate in shown.items())
