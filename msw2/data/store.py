@@ -125,7 +125,7 @@ class Store:
                 [phrase]; `tempo`, float32 [phrase].
             size: phrases at a time; the last may be fewer.
             limit: only so many phrases, the first ones; None: all.
-            evenly: only so many of these, spread evenly, so that they are of all songs; None: all.
+            evenly: number of these to keep, spread evenly over all songs; None: all.
 
         Raises:
             ValueError: for an unknown split.
@@ -191,7 +191,7 @@ class Store:
         dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
         count = self.count(split) if limit is None else min(limit, self.count(split))
         if evenly is not None and evenly < count:
-            # Of the i-th phrases those at which the share that is kept passes another whole number.
+            # i * evenly / count grows evenly. A phrase is kept where that passes a whole number.
             kept = dataset.enumerate().filter(lambda i, _: (i + 1) * evenly // count > i * evenly // count)
             dataset = kept.map(lambda _, record: record)
         try:

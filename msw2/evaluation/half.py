@@ -10,7 +10,7 @@ from msw2.music.metrics import f1_scores, note_f1
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What songs come out as with whole precision, and with half.
+    """Compares songs restored in whole precision and in half precision.
 
     Attributes:
         agreement: of the cells that sound in either, the share that sounds in both, 0..1.

@@ -22,7 +22,7 @@ CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's o
 WEIGHTS = "model.weights.h5"  # Keras's name
 METADATA = "metadata.json"  # Keras's
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
-# What reading a damaged archive, or a damaged member of it, raises.
+# Errors that a damaged archive or member raises.
 DAMAGED = (
     *(OSError, EOFError, AttributeError, KeyError, TypeError, ValueError, RuntimeError),
     *(NotImplementedError, zipfile.BadZipFile, zlib.error),

@@ -12,7 +12,7 @@ from msw2.music.tracks import TRACKS
 MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
 MAX_CLUSTERS = 256  # with 8 directions each, 9 MB of numbers
 FEWEST = 16  # phrases a cluster: its mean is none of them
-OWN_SHARE = 3  # phrases that are drawn from new songs, for one of what was learnt before
+OWN_SHARE = 3  # draws from new songs for each draw from what was learnt before
 _TURNS = 8  # of the power iteration that finds a direction to halve along: near enough to the widest
 _ROWS = 256  # points compared with all others at a time: their distances take 8 MB
 
@@ -46,8 +46,8 @@ def fit_prior(config: Config, latents: np.ndarray) -> Prior:
 def blended(own: Prior, before: Prior) -> Prior:
     """Returns a prior that draws three phrases of four from `own`, and one from `before`.
 
-    So music of a few new songs does not take the place of all that was learnt before. Each Gaussian is as likely as
-    any other: those of `own` are listed as often as that takes.
+    So music of a few new songs does not replace all that was learnt before. All Gaussians are equally likely, so those
+    of `own` are listed several times.
 
     Args:
         own: fitted to new songs.
@@ -110,7 +110,7 @@ def _mixture(points: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray
 
 
 def _halved(points: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Halves points across their widest direction, and the halves again, as often as there are phrases enough."""
+    """Halves points across their widest direction, then each half, and so on, while the halves have enough phrases."""
     clusters = [points]
     while 2 * len(clusters) <= MAX_CLUSTERS and min(map(len, clusters)) >= 2 * FEWEST:
         halves = []
