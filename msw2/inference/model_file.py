@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import tempfile
 import zipfile
 import zlib
 
@@ -15,8 +16,9 @@ import numpy as np
 from msw2.config import Config
 from msw2.inference.places import SUFFIX, home_of
 from msw2.models.prior import Prior
+from msw2.models.sandwich import build_sandwich
 from msw2.system.files import replacing
-from msw2.training.runs import RunError
+from msw2.training.runs import RunError, load_weights
 
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
 WEIGHTS = "model.weights.h5"  # Keras's name
@@ -70,11 +72,14 @@ class ModelFile:
         Raises:
             RunError: if the file is damaged.
         """
+        # Built from msw2's config, and not from Keras's, which only its own and later versions of Keras read.
+        sandwich = build_sandwich(dataclasses.replace(self.config, precision="float32"), portable=True)
         try:
-            with zipfile.ZipFile(self.file) as archive:
+            with zipfile.ZipFile(self.file) as archive, tempfile.TemporaryDirectory() as folder:
                 prior = Prior.read(io.BytesIO(archive.read(PRIOR)))
-            return keras.models.load_model(self.file, compile=False), prior
-        except DAMAGED as error:
+                load_weights(sandwich, pathlib.Path(archive.extract(WEIGHTS, folder)))
+            return sandwich, prior
+        except (RunError, *DAMAGED) as error:
             raise RunError(f"{self.file} is damaged, or no .keras file of msw2") from error
 
 

@@ -208,7 +208,7 @@ class Run:
                 f"the run {self.path} has no trained {', '.join(missing)}: {_advice(missing[0])} first"
             )
         for name in names:
-            _load(sandwich.get_layer(name), self.weights(name))
+            load_weights(sandwich.get_layer(name), self.weights(name))
 
     def begin(self, sandwich: keras.Model, *names: str) -> bool:
         """Gives parts the weights that their training begins with; returns False if it begins with fresh ones.
@@ -217,7 +217,7 @@ class Run:
             RunError: if the weights are damaged or missing.
         """
         for name in names if self.begun else ():
-            _load(sandwich.get_layer(name), self.start(name))
+            load_weights(sandwich.get_layer(name), self.start(name))
         return bool(self.begun)
 
     def load_sandwich(self) -> tuple[keras.Model, Prior]:
@@ -233,7 +233,7 @@ class Run:
         sandwich = build_sandwich(config, portable=True)
         if self.finetuned_prior.exists():
             for name in PARTS:
-                _load(sandwich.get_layer(name), self.finetuned(name))
+                load_weights(sandwich.get_layer(name), self.finetuned(name))
             return sandwich, self._load_prior(self.finetuned_prior)
         self.load_weights(sandwich, *PARTS)
         return sandwich, self._load_prior(self.prior)
@@ -267,7 +267,7 @@ def save_weights(model: keras.Model, path: pathlib.Path) -> None:
             written.unlink(missing_ok=True)
 
 
-def _load(model: keras.Model, path: pathlib.Path) -> None:
+def load_weights(model: keras.Model, path: pathlib.Path) -> None:
     """Loads a model's weights.
 
     Raises:
