@@ -62,19 +62,20 @@ def main() -> None:
     check_fit(run, store)
     file = WEIGHTS / f"{values.name}{SUFFIX}"
     with replacing(WEIGHTS / f"{values.name}.md") as card, replacing(file) as weights:
-        Band.load(run.path).save(weights, half=True)
+        band = Band.load(run.path)
+        band.save(weights, half=True)
         say("restoring with whole and with half precision")
         half = Sampler.of(open_trained(weights))
         phrases = store.load("test", PHRASES, evenly=True)
-        cost = cost_of_half(Sampler.of(run), half, phrases)
+        cost = cost_of_half(Sampler(band.model, band.config, band.prior), half, phrases)
         request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0, evenly=True)
         evaluation = evaluate_run(half, run.config, store, request)
-        card.write_text(markdown(_card(run, store, weights), evaluation, cost), "utf-8")
+        card.write_text(markdown(_card(run, band, store, weights), evaluation, cost), "utf-8")
     print(*glance.lines(evaluation.estimates, "test"), sep="\n")
     print(f"{file}: {file.stat().st_size / 2**20:.1f} MB")
 
 
-def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
+def _card(run: Run, band: Band, store: Store, file: pathlib.Path) -> Card:
     """Returns what the card says besides its figures. Of paths it has the last names only."""
     values, splits = flags.FLAGS, store.manifest["splits"]
     packed = f"--run=runs/{run.path.name} --store=data/{store.path.name} --name={values.name}"
@@ -85,7 +86,7 @@ def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
         songs=SONGS[values.name],
         split="test",
         counts={split: (splits[split]["songs"], splits[split]["phrases"]) for split in SPLITS},
-        prior=_prior(run),
+        prior=_prior(band),
         commit=values.commit,
         commands=(*values.command, f"python -m msw2.cli.pack {packed} ..."),
         machine=Machine.here().described(),
@@ -93,15 +94,14 @@ def _card(run: Run, store: Store, file: pathlib.Path) -> Card:
     )
 
 
-def _prior(run: Run) -> str:
+def _prior(band: Band) -> str:
     """Returns a sentence on what generation draws from."""
-    _, prior = run.load_sandwich()
-    _, drawn, directions = prior.neighbours.shape
-    if run.config.prior == "mixture":
+    _, drawn, directions = band.prior.neighbours.shape
+    if band.config.prior == "mixture":
         return (
             f"Music is drawn from {drawn:,} Gaussians of {directions} directions each, which store no phrase."
         )
-    if run.config.prior == "parzen":
+    if band.config.prior == "parzen":
         return f"Music is drawn from Gaussians around the latent vectors of {drawn:,} training phrases."
     return "Music is drawn from one Gaussian."
 

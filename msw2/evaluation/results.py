@@ -12,7 +12,7 @@ RESTORED = "MSR"  # the row that F1, precision and recall belong to
 RESTORED_TRAIN = "MSR-train"  # the same of training songs
 FLOOR = "floor"  # the second half of the dataset's songs, compared with the first
 MEAN = "mean"  # the column that holds the mean of the tracks
-NOTES = "F1_notes"  # the metric of restored songs that says most of what is heard
+NOTES = "F1_notes"  # F1 of notes, the metric nearest to the ear
 ALL = "all"  # the column of measurements over all tracks together
 
 
