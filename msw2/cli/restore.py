@@ -17,8 +17,9 @@ from msw2.data.store import SPLITS
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import MadeSong
 from msw2.inference.trained import Trained
-from msw2.music.metrics import f1_scores, note_f1
+from msw2.music.metrics import f1_scores
 from msw2.music.midi import SongError, read_song
+from msw2.music.note_metrics import note_f1
 from msw2.music.pianoroll import cut_phrases, join_phrases
 from msw2.page.about import About, AboutError
 from msw2.page.folder import ORIGINAL

@@ -14,6 +14,7 @@ from msw2.evaluation.results import DATASET, MEAN, NOTES, RESTORED, Estimate, Ev
 from msw2.music import metrics
 from msw2.music.features import features
 from msw2.music.grid import Grid
+from msw2.music.note_metrics import note_f1
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import replacing
 
@@ -90,7 +91,7 @@ def restoration(
         resamples: number of bootstrap resamples.
     """
     names = ("precision", "recall", "F1")
-    scores = {NOTES: metrics.note_f1(original, restored)}
+    scores = {NOTES: note_f1(original, restored)}
     scores |= dict(zip(names, metrics.f1_scores(original, restored), strict=True))
     samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
     estimates = _estimates(row, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))

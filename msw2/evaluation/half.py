@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from msw2.inference.sampling import Sampler
-from msw2.music.metrics import f1_scores, note_f1
+from msw2.music.metrics import f1_scores
+from msw2.music.note_metrics import note_f1
 
 
 @dataclasses.dataclass(frozen=True)

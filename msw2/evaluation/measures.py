@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from msw2.music import metrics, table1, tonality
-from msw2.music.features import by_track
 from msw2.music.grid import Grid
 from msw2.music.metrics import Ratio
 from msw2.music.tracks import DRUMS, TRACK_NAMES
@@ -95,13 +94,9 @@ def measure_all(phrases: np.ndarray, grid: Grid) -> dict[tuple[str, str], Ratio]
     """Returns the counts of every measure, by its name and definition, of bool [phrase, bar, step, pitch, track]."""
     parts: dict[tuple[str, str], list[Ratio]] = {}
     for start in range(0, len(phrases), _CHUNK):
-        chunk = by_track(phrases[start : start + _CHUNK])
+        chunk = metrics.by_track(phrases[start : start + _CHUNK])
         for measure in MEASURES:
             first = TRACK_NAMES.index(measure.tracks[0])
             tracks = chunk[..., first : first + len(measure.tracks)]  # a slice, because a list would copy
             parts.setdefault((measure.name, measure.definition), []).append(measure.compute(tracks, grid))
-    return {name: _joined(*zip(*found, strict=True)) for name, found in parts.items()}
-
-
-def _joined(numerators: tuple, denominators: tuple, silence: tuple) -> Ratio:
-    return Ratio(np.concatenate(numerators), np.concatenate(denominators), silence[0])
+    return {name: metrics.joined(found) for name, found in parts.items()}

@@ -24,6 +24,7 @@ import numpy as np
 
 from msw2.music import metrics, tonality
 from msw2.music.grid import Grid
+from msw2.music.note_metrics import note_starts
 from msw2.music.tracks import DRUMS, TRACK_NAMES, TRACKS
 
 SIXTEENTHS = 4  # a beat
@@ -57,14 +58,9 @@ def features(phrases: np.ndarray, grid: Grid) -> np.ndarray:
     """
     parts = [np.zeros((0, len(NAMES)))]
     for start in range(0, len(phrases), _CHUNK):
-        chunk = by_track(phrases[start : start + _CHUNK])
+        chunk = metrics.by_track(phrases[start : start + _CHUNK])
         parts.append(np.concatenate([*_texture(chunk), *_rhythm(chunk, grid), *_tones(chunk, grid)], axis=1))
     return np.concatenate(parts)
-
-
-def by_track(phrases: np.ndarray) -> np.ndarray:
-    """Copies [..., track] so that each track is one piece of memory. Metrics read it twice as fast."""
-    return np.moveaxis(np.moveaxis(phrases, -1, 0).copy(), 0, -1)
 
 
 def _texture(phrases: np.ndarray) -> list[np.ndarray]:
@@ -77,15 +73,13 @@ def _texture(phrases: np.ndarray) -> list[np.ndarray]:
 def _rhythm(phrases: np.ndarray, grid: Grid) -> list[np.ndarray]:
     """From `notes` to `sixteenth_3`, each [phrase, track]."""
     time = metrics.as_time(phrases)
-    starts = metrics.onsets_of(time)
-    starts[..., DRUMS] = time[..., DRUMS]
     sounding = metrics.count(time.any(axis=2), axis=1)
     pitches = metrics.count(time, axis=1)  # [phrase, pitch, track]
     total = pitches.sum(axis=1)
     octaves = ((np.arange(grid.pitches) - (grid.pitches - 1) / 2) / tonality.PITCH_CLASSES)[:, None]
     mean = _share((pitches * octaves).sum(axis=1), total)
     deviation = np.sqrt(_share((pitches * (octaves - mean[:, None]) ** 2).sum(axis=1), total))
-    counts = metrics.count(starts, axis=2)  # [phrase, step, track]
+    counts = metrics.count(note_starts(phrases), axis=2)  # [phrase, step, track]
     notes = counts.sum(axis=1)
     steps = np.arange(counts.shape[1])
     nearest = np.floor(steps * SIXTEENTHS / grid.beat_resolution + 0.5).astype(int) % SIXTEENTHS

@@ -9,7 +9,8 @@ from msw2.cli import eval as evaluation
 from msw2.data.packing import pack
 from msw2.evaluation.novelty import nearest
 from msw2.inference.sampling import Sampler
-from msw2.music.metrics import f1_scores, note_f1
+from msw2.music.metrics import f1_scores
+from msw2.music.note_metrics import note_f1
 
 TRACKS = ("drums", "piano", "guitar", "bass", "strings")
 

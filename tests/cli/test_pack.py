@@ -8,7 +8,8 @@ from msw2.evaluation.half import cost_of_half
 from msw2.inference import trained
 from msw2.inference.sampling import Sampler
 from msw2.inference.trained import open_trained
-from msw2.music.metrics import f1_scores, note_f1
+from msw2.music.metrics import f1_scores
+from msw2.music.note_metrics import note_f1
 
 
 @pytest.fixture

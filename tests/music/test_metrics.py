@@ -121,27 +121,7 @@ def test_f1_pools_cells_and_not_phrases():
     check(f1, [[4, 0, 0], [2, 0, 0]], [[6, 0, 0], [6, 1, 0]], [6 / 12, 0, NAN])
 
 
-def test_f1_of_notes_asks_for_pitch_and_start_and_not_for_length():
-    shape = (1, 2, 8, 9, 3)  # drums, and two pitched tracks
-    truth = roll_of(
-        *((0, 0, 1, 4, 0), (0, 0, 2, 4, 0)),  # two hits of one drum, step after step
-        *((0, 0, slice(6, 8), 3, 1), (0, 1, slice(0, 3), 3, 1), (0, 1, 5, 7, 1)),  # a note over the bar line
-        *((0, 0, slice(0, 3), 2, 2), (0, 0, slice(4, 6), 2, 2)),  # a repeated note
-        shape=shape,
-    )
-    made = roll_of(
-        *((0, 0, 1, 4, 0), (0, 0, 3, 4, 0)),  # the second hit late
-        *((0, 0, slice(6, 8), 3, 1), (0, 1, 5, 8, 1)),  # the first cut short, the second a semitone off
-        (0, 0, slice(0, 6), 2, 2),  # the gap filled
-        shape=shape,
-    )
-    score = metrics.note_f1(truth, made)
-    check(score, [[2, 2, 2]], [[4, 4, 3]], [1 / 2, 1 / 2, 2 / 3])
-    nothing = np.zeros_like(truth)
-    check(metrics.note_f1(nothing, nothing), [[0, 0, 0]], [[0, 0, 0]], [NAN, NAN, NAN])
-
-
-@pytest.mark.parametrize("score", [metrics.f1_scores, metrics.kept_bar_rate, metrics.note_f1])
+@pytest.mark.parametrize("score", [metrics.f1_scores, metrics.kept_bar_rate])
 def test_other_shapes_are_refused(score):
     with pytest.raises(
         ValueError, match=r"shape \(1, 3, 16, 14, 2\) does not match truth of shape \(2, 3, 16, 14, 2\)"
