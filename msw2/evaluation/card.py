@@ -5,10 +5,13 @@ import dataclasses
 import numpy as np
 
 from msw2.evaluation.half import Cost
-from msw2.evaluation.markdown import table, text
+from msw2.evaluation.markdown import number, table, text
+from msw2.evaluation.measures import SCORES
 from msw2.evaluation.novelty import NEAR
 from msw2.evaluation.results import ALL, DATASET, FLOOR, GENERATED, MEAN, RESTORED, Evaluation, Key
 from msw2.music.tracks import TRACK_NAMES
+
+_SCORES = ("precision_notes", "recall_notes", "notes_made", "bars_exact")  # beside F1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +68,9 @@ def markdown(card: Card, evaluation: Evaluation, cost: Cost) -> str:
             "",
             f"Songs of the split {card.split}, which no training saw: {evaluation.phrases[DATASET]:,} phrases, "
             "spread evenly over all songs. A note is right if its pitch and the step of its start are exact. A cell is "
-            "one pitch at one step.",
+            "one pitch at one step. Bars are those that sound in the original; exactly: every cell.",
             "",
-            _restored(cost),
+            _restored(cost, evaluation),
             "",
             _generated(evaluation),
             "",
@@ -86,10 +89,14 @@ def markdown(card: Card, evaluation: Evaluation, cost: Cost) -> str:
     )
 
 
-def _restored(cost: Cost) -> str:
+def _restored(cost: Cost, evaluation: Evaluation) -> str:
     rows = (("F1 of notes, %", cost.notes[1]), ("F1 of cells, %", cost.cells[1]))
     lines = [[title, *(f"{100 * value:.1f}" for value in (*each, np.nanmean(each)))] for title, each in rows]
-    return table(["metric", *TRACK_NAMES, "mean"], lines)
+    columns = (*TRACK_NAMES, MEAN)
+    for score in _SCORES:
+        found = [evaluation.estimates[RESTORED, score, "correct", column].mean for column in columns]
+        lines.append([f"{SCORES[score]}, %", *(number(100 * value, 1) for value in found)])
+    return table(["metric", *columns], lines)
 
 
 def _generated(evaluation: Evaluation) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from msw2.evaluation import measures
 from msw2.evaluation.bootstrap import Sample
-from msw2.evaluation.measures import CORRECT, TABLE1, TONAL_DISTANCE, Measure
+from msw2.evaluation.measures import TABLE1, TONAL_DISTANCE, Measure
 from msw2.evaluation.results import ALL, Estimate, Key
 from msw2.music.table1 import PRINTED_CELL_TRACKS
 
-COMPARED = (*CORRECT, TONAL_DISTANCE)  # the correct metrics that have a distance
+COMPARED = (*measures.COMPARED, TONAL_DISTANCE)  # the correct metrics that have a distance
 
 
 def name(metric: str) -> str:

@@ -1,24 +1,28 @@
 """The dossier of many experiments as Markdown: claims, tables, novelty, times."""
 
+import dataclasses
 import itertools
 import math
+from collections.abc import Iterable
 
 import pandas as pd
 
-from msw2.evaluation import distances
+from msw2.evaluation import distances, dossier_notes
 from msw2.evaluation.claims import (
-    Claim,
+    Comparison,
     Verdict,
     claims,
     f1,
     frechet,
+    is_measured,
     judge,
+    note_f1,
     table1,
     together,
 )
-from msw2.evaluation.experiments import Experiment, Quantity, Spread, spread
+from msw2.evaluation.experiments import Experiment, Quantity, Spread, is_known, spread
 from msw2.evaluation.markdown import italic, number, table
-from msw2.evaluation.measures import CORRECT
+from msw2.evaluation.measures import COMPARED, CORRECT, NOTE_MEASURES, Measure
 from msw2.evaluation.novelty import METRICS
 from msw2.evaluation.results import (
     ALL,
@@ -54,6 +58,7 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
             parts += [f"### On `{base}`", *_claims(base, runs)]
     parts += ["## Every run", _EVERY_RUN, _every_run(runs)]
     shown = [name for name in main if name in runs]
+    parts += dossier_notes.section(runs, shown)
     parts += ["## Table I, by the released functions", _TABLE1, _table1(runs, shown)]
     parts += ["## Table I, by the correct definitions", _CORRECT, _correct(runs, shown)]
     for base in bases:
@@ -70,7 +75,8 @@ _INTERVALS = (
     "it cannot be told."
 )
 _EVERY_RUN = (
-    "F1 over cells of restored songs, in percent, of test and of training songs, mean of the tracks; distances to the "
+    "F1 of the notes and of the cells of restored songs, in percent, of test and of training songs, mean of the "
+    "tracks; a note is right if its pitch and the step of its start are exact. Distances to the "
     "dataset row of Table I by the released functions; FD, Fréchet distance, and OA, overlapping area in percent, to "
     "the test songs. The first group is restored (MSR), the second generated (MSG2). The row *paper* is printed there."
 )
@@ -92,18 +98,19 @@ _NOVELTY = (
 def _claims(base: str, runs: Runs) -> list[str]:
     summary, details = [], []
     for place, claim in enumerate(claims(base), start=1):
-        verdicts = [judge(comparison, runs) for comparison in claim.comparisons]
+        compared = [each for each in claim.comparisons if is_measured(each, runs)]
+        verdicts = [judge(each, runs) for each in compared]
         summary.append([str(place), claim.text, claim.source, f"**{together(verdicts)}**"])
-        details += _details(place, claim, verdicts)
+        details += _details(place, compared, verdicts)
     return [
         table(["row", "claim", "source", "outcome"], summary),
         table(["row", "first", "second", "quantity", "first", "second", "gain", "outcome"], details),
     ]
 
 
-def _details(place: int, claim: Claim, verdicts: list[Verdict]) -> list[list[str]]:
+def _details(place: int, compared: list[Comparison], verdicts: list[Verdict]) -> list[list[str]]:
     lines = []
-    for comparison, verdict in zip(claim.comparisons, verdicts, strict=True):
+    for comparison, verdict in zip(compared, verdicts, strict=True):
         (first, better), (second, worse) = comparison.better, comparison.worse
         title = better.title if better == worse else f"{better.title} / {worse.title}"
         numbers = [number(verdict.better, 2), number(verdict.worse, 2), verdict.gain.text(2)]
@@ -112,19 +119,26 @@ def _details(place: int, claim: Claim, verdicts: list[Verdict]) -> list[list[str
 
 
 def _every_run(runs: Runs) -> str:
-    trained = Quantity("", Key(RESTORED_TRAIN, "F1", "correct", MEAN), 100)
+    titles = {f1(): "F1 of cells"}
+    if is_known(itertools.chain(*runs.values()), note_f1()):
+        titles = {note_f1(): "F1 of notes", **titles}
+    scores = {
+        f"{title}{songs}": dataclasses.replace(quantity, key=quantity.key._replace(row=row))
+        for quantity, title in titles.items()
+        for songs, row in (("", RESTORED), (", training", RESTORED_TRAIN))
+    }
     groups = [
         (*table1(row), frechet(row), Quantity("", Key(row, "OA", "correct", MEAN), 100))
         for row in (RESTORED, GENERATED)
     ]
-    header = ["row", "seeds", "F1", "F1 training", *["SR", "cells", "DP", "FD", "OA"] * 2]
+    header = ["row", "seeds", *scores, *["SR", "cells", "DP", "FD", "OA"] * 2]
     paper = [
         printed.distance(printed.PRINTED[row], printed.PRINTED[DATASET]) for row in (RESTORED, GENERATED)
     ]
     numbers = itertools.chain(*([*(italic(round(value, 2)) for value in row), "", ""] for row in paper))
-    lines = [["*paper*", "", "", "", *numbers]]
+    lines = [["*paper*", "", *[""] * len(scores), *numbers]]
     for recipe, experiments in runs.items():
-        found = [spread(experiments, quantity) for quantity in (f1(), trained, *groups[0], *groups[1])]
+        found = [spread(experiments, quantity) for quantity in (*scores.values(), *groups[0], *groups[1])]
         lines.append([f"`{recipe}`", str(len(experiments)), *(each.text(1) for each in found)])
     return table(header, lines)
 
@@ -153,10 +167,11 @@ def _table1(runs: Runs, recipes: list[str]) -> str:
 
 def _correct(runs: Runs, recipes: list[str]) -> str:
     lines = []
+    measures = _known((*NOTE_MEASURES, *CORRECT), {recipe: runs[recipe] for recipe in recipes})
     for recipe in recipes:
         for row in (DATASET, UNREFINED, GENERATED, RESTORED):
             cells = []
-            for measure in CORRECT:
+            for measure in measures:
                 found = [
                     spread(
                         runs[recipe], Quantity("", Key(row, measure.name, "correct", track), measure.scale)
@@ -165,7 +180,7 @@ def _correct(runs: Runs, recipes: list[str]) -> str:
                 ]
                 cells.append(number(mean_of_known(found), 2))
             lines.append([f"{row}, `{recipe}`", *cells])
-    return table(["row", *(measure.title for measure in CORRECT)], lines)
+    return table(["row", *(measure.title for measure in measures)], lines)
 
 
 def _table2(base: str, runs: Runs) -> str:
@@ -178,18 +193,19 @@ def _table2(base: str, runs: Runs) -> str:
         ("no fusion", f"{base}-no_fusion", GENERATED, PRINTED["no fusion"].average),
     ]
     lines = []
+    measures = _known(COMPARED, runs)
     for title, recipe, row, listeners in systems:
         experiments = runs.get(recipe, []) if recipe else []
         quantities = [
             frechet(row),
             Quantity("", Key(row, "FD_half", "correct", ALL)),
             Quantity("", Key(row, "OA", "correct", MEAN), 100),
-            *(Quantity("", Key(row, distances.name(measure.name), "correct", ALL)) for measure in CORRECT),
+            *(Quantity("", Key(row, distances.name(measure.name), "correct", ALL)) for measure in measures),
         ]
         found = [spread(experiments, quantity) for quantity in quantities]
         shown = [_blank(each) for each in found] if recipe else ["printed only"] + [""] * (len(found) - 1)
         lines.append([title, "" if listeners is None else italic(listeners), *shown])
-    off = [f"off in {measure.name}" for measure in CORRECT]
+    off = [f"off in {measure.name}" for measure in measures]
     return table(["row", "listeners, printed", "FD", "FD to half", "OA", *off], lines)
 
 
@@ -214,6 +230,17 @@ def _times(runs: Runs) -> str:
         lines.append([f"`{each.recipe}`, seed {each.seed}", *numbers, f"{own.sum():.1f}"])
     lines.append(["all", *[""] * len(minutes.columns), f"{minutes.sum().sum():.0f}"])
     return table(["row", *(f"{name}, minutes" for name in minutes), "all"], lines)
+
+
+def _known(measures: Iterable[Measure], runs: Runs) -> list[Measure]:
+    """Returns those of some measures that are of notes only if any run has them: earlier evaluations do not."""
+    experiments = [*itertools.chain(*runs.values())]
+    return [
+        measure
+        for measure in measures
+        if measure not in NOTE_MEASURES
+        or is_known(experiments, Quantity("", Key(DATASET, measure.name, "correct", measure.columns[0])))
+    ]
 
 
 def _blank(found: Spread) -> str:

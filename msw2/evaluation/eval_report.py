@@ -9,12 +9,12 @@ import numpy as np
 
 from msw2.evaluation import distances, quality, tables
 from msw2.evaluation.bootstrap import Sample, resample
-from msw2.evaluation.measures import MEASURES, measure_all
-from msw2.evaluation.results import DATASET, MEAN, NOTES, RESTORED, Estimate, Evaluation, Key
+from msw2.evaluation.measures import MEASURES, SCORES, measure_all
+from msw2.evaluation.results import DATASET, MEAN, RESTORED, Estimate, Evaluation, Key
 from msw2.music import metrics
 from msw2.music.features import features
 from msw2.music.grid import Grid
-from msw2.music.note_metrics import note_f1
+from msw2.music.note_metrics import note_scores
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import replacing
 
@@ -79,9 +79,9 @@ def _row(row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Samp
 def restoration(
     row: str, original: np.ndarray, restored: np.ndarray, *, seed: int, resamples: int = 1000
 ) -> dict[Key, Estimate]:
-    """Measures F1 of notes, and F1, precision and recall of cells, a track and as the mean of the tracks.
+    """Compares restored phrases with their originals, a track and as the mean of the tracks: `measures.SCORES`.
 
-    Measures the share of sounding bars kept, too.
+    Scores of notes are those of `note_metrics.note_scores`. Precision, recall and F1 are of cells.
 
     Args:
         row: `RESTORED`, or `RESTORED_TRAIN` for songs that the model was trained on.
@@ -90,13 +90,12 @@ def restoration(
         seed: of the resampling.
         resamples: number of bootstrap resamples.
     """
-    names = ("precision", "recall", "F1")
-    scores = {NOTES: note_f1(original, restored)}
-    scores |= dict(zip(names, metrics.f1_scores(original, restored), strict=True))
-    samples = resample(scores | {"bars_kept": metrics.kept_bar_rate(original, restored)}, seed, resamples)
-    estimates = _estimates(row, "bars_kept", "correct", TRACK_NAMES, samples.pop("bars_kept"))
-    for name, sample in samples.items():
-        with_mean = Sample(_append_mean(sample.value), _append_mean(sample.draws))
+    scores = note_scores(original, restored)
+    cells = zip(("precision", "recall", "F1"), metrics.f1_scores(original, restored), strict=True)
+    scores |= dict(cells) | {"bars_kept": metrics.kept_bar_rate(original, restored)}
+    samples, estimates = resample(scores, seed, resamples), {}
+    for name in SCORES:
+        with_mean = Sample(*map(_append_mean, (samples[name].value, samples[name].draws)))
         estimates |= _estimates(row, name, "correct", (*TRACK_NAMES, MEAN), with_mean)
     return estimates
 

@@ -137,6 +137,11 @@ def estimate_of(experiment: Experiment, quantity: Quantity) -> Estimate:
     return Estimate(*(quantity.scale * value for value in found))
 
 
+def is_known(experiments: Iterable[Experiment], quantity: Quantity) -> bool:
+    """Returns whether any experiment has a quantity; those of an earlier version lack some."""
+    return any(quantity.key in each.estimates for each in experiments)
+
+
 def spread(experiments: list[Experiment], quantity: Quantity) -> Spread:
     """Returns the mean of a quantity over the seeds of one recipe, with its interval."""
     found = by_seed(experiments, quantity)

@@ -1,6 +1,6 @@
 """The main figures of an evaluation: what a glance should see.
 
-Does it restore, does any track fall silent, how full is it, does it copy?
+Does it restore notes and cells, what are the notes of its music like, does any track fall silent, does it copy?
 """
 
 from msw2.evaluation.results import (
@@ -20,6 +20,20 @@ COLUMNS = (*TRACK_NAMES, MEAN)
 KEPT = Key(RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS])
 COPIES = {row: [Key(row, metric, "correct", ALL) for metric in ("nearest_median", "near_copies")]
           for row in (GENERATED, DATASET)}  # fmt: skip
+_NOTES = (
+    (NOTES, "F1 % of notes"),
+    ("precision_notes", "precision % of notes"),
+    ("recall_notes", "recall % of notes"),
+    ("notes_made", "notes made / there %"),
+    ("bars_exact", "bars exact %"),
+)
+_MUSIC = (
+    ("notes_a_bar", "notes a bar", 1),
+    ("note_length", "note length in steps", 1),
+    ("fragments", "fragments %", 100),
+    ("bar_repeats", "bars repeated %", 100),
+)
+_WIDTH = 34  # of the titles
 
 
 def lines(estimates: dict[Key, Estimate], split: str) -> list[str]:
@@ -29,14 +43,13 @@ def lines(estimates: dict[Key, Estimate], split: str) -> list[str]:
         estimates: of an evaluation, with its novelty.
         split: name of the held-out songs' split.
     """
-    made = [f"{'':26}" + "".join(f"{name:>10}" for name in COLUMNS)]
+    made = [f"{'':{_WIDTH}}" + "".join(f"{name:>10}" for name in COLUMNS)]
     for title, keys, scale in _table(estimates, split):
         found = [estimates.get(key) for key in keys]
         if not any(found):
             continue  # an evaluation of an earlier version
-        made.append(
-            f"{title:26}" + "".join("" if each is None else f"{scale * each.mean:10.1f}" for each in found)
-        )
+        cells = ("" if each is None else f"{scale * each.mean:.1f}" for each in found)
+        made.append(f"{title:{_WIDTH}}{''.join(f'{cell:>10}' for cell in cells)}".rstrip())
     kept = 100 * estimates[KEPT].mean
     made.append(f"restored drums sound in {kept:.1f} % of the bars in which the original has drums")
     for row, keys in COPIES.items():
@@ -57,11 +70,15 @@ def shown(estimates: dict[Key, Estimate]) -> dict[Key, Estimate]:
 def _table(estimates: dict[Key, Estimate], split: str) -> list[tuple[str, list[Key], float]]:
     """Returns the rows of the table: title, a key a column, factor to what is printed."""
     full = dict.fromkeys(key.row for key in estimates if (key.metric, key.definition) == ("cells", "correct"))
+    songs = ((split, RESTORED), ("train", RESTORED_TRAIN))
     rows = [
-        (f"F1 % of notes, {split}", RESTORED, NOTES, 100),
-        ("F1 % of notes, train", RESTORED_TRAIN, NOTES, 100),
-        (f"F1 % of cells, {split}", RESTORED, "F1", 100),
-        ("F1 % of cells, train", RESTORED_TRAIN, "F1", 100),
+        *((f"{title}, {name}", row, metric, 100) for name, row in songs for metric, title in _NOTES),
+        *((f"F1 % of cells, {name}", row, "F1", 100) for name, row in songs),
+        *(
+            (f"{title}, {row}", row, metric, scale)
+            for metric, title, scale in _MUSIC
+            for row in (DATASET, GENERATED)
+        ),
         *((f"cells a bar, {row}", row, "cells", 1) for row in full),
     ]
     return [

@@ -6,13 +6,34 @@ from collections.abc import Callable
 
 import numpy as np
 
-from msw2.music import metrics, table1, tonality
+from msw2.music import metrics, note_metrics, table1, tonality
 from msw2.music.grid import Grid
 from msw2.music.metrics import Ratio
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 _DRUMS, _PITCHED = (TRACK_NAMES[DRUMS],), TRACK_NAMES[DRUMS + 1 :]  # drums come first
 _PAIRS = tuple(itertools.combinations(range(len(_PITCHED)), 2))
+# Scores of restored phrases against their originals, as in metrics.csv, and their titles; all are shares.
+SCORES = {
+    "F1_notes": "F1 of notes",
+    "F1": "F1 of cells",
+    "precision_notes": "precision of notes",
+    "recall_notes": "recall of notes",
+    "F1_notes_near": "F1 of notes, start within a step",
+    "F1_notes_offset": "F1 of notes, with their ends",
+    "notes_made": "notes made / notes there",
+    "bars_exact": "bars given back exactly",
+    "fragments_there": "fragments, original",
+    "fragments_made": "fragments, restored",
+    "precision": "precision of cells",
+    "recall": "recall of cells",
+    "bars_kept": "bars that still sound",
+}
+SCORES_TEXT = (
+    "A note is right if its pitch and the step of its start are exact. With its end: it may end one step off, or a "
+    "fifth of the original's length, whichever is more (as mir_eval counts). Bars are those that sound in the "
+    "original; exactly: every cell. A fragment is a note shorter than three steps. A cell is one pitch at one step."
+)
 _CHUNK = 128  # phrases measured at a time, which bounds the temporary arrays to some 30 MB
 
 
@@ -57,6 +78,28 @@ def _tonal_distance(pianoroll: np.ndarray, grid: Grid) -> Ratio:
     return tonality.tonal_distance(pianoroll, grid, _PAIRS)
 
 
+NOTE_MEASURES = (
+    Measure("notes_a_bar", "Notes a sounding bar", lambda roll, _: note_metrics.notes_a_bar(roll)),
+    Measure(
+        "note_length",
+        "Length of a note (steps)",
+        lambda roll, _: note_metrics.note_length(roll),
+        tracks=_PITCHED,
+    ),
+    Measure(
+        "fragments",
+        "Fragments: notes of 1 or 2 steps (%)",
+        lambda roll, _: note_metrics.fragments(roll),
+        tracks=_PITCHED,
+        scale=100,
+    ),
+    Measure(
+        "bar_repeats",
+        "Bars that repeat the bar before (%)",
+        lambda roll, _: note_metrics.bar_repeats(roll),
+        scale=100,
+    ),
+)
 CORRECT = (
     Measure("EB", "EB: empty bars (%)", lambda roll, _: metrics.empty_bar_rate(roll), scale=100),
     Measure("UPC", "UPC: pitch classes a sounding bar", tonality.used_pitch_classes),
@@ -71,6 +114,8 @@ CORRECT = (
     Measure("GC", "Groove consistency (%)", lambda roll, _: metrics.groove_consistency(roll), scale=100),
     Measure("cells", "Sounding cells a bar", lambda roll, _: metrics.cells_a_bar(roll)),
 )
+# Sets of phrases are compared by these. Fragments are 1 - QN, and would count the same twice.
+COMPARED = (*(measure for measure in NOTE_MEASURES if measure.name != "fragments"), *CORRECT)
 TONAL_DISTANCE = Measure("TD", "TD: tonal distance", _tonal_distance, "correct", _PITCHED)
 COLLAPSE = (
     Measure(
@@ -87,7 +132,7 @@ RELEASED = (
     *TABLE1,
     Measure("EB", "EB", lambda roll, _: table1.released_empty_bar_rate(roll), "released", scale=100),
 )
-MEASURES = (*CORRECT, TONAL_DISTANCE, *COLLAPSE, *RELEASED)
+MEASURES = (*NOTE_MEASURES, *CORRECT, TONAL_DISTANCE, *COLLAPSE, *RELEASED)
 
 
 def measure_all(phrases: np.ndarray, grid: Grid) -> dict[tuple[str, str], Ratio]:

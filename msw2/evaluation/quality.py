@@ -10,7 +10,7 @@ from collections.abc import Hashable
 import numpy as np
 from scipy import stats
 
-from msw2.evaluation.measures import CORRECT
+from msw2.evaluation.measures import COMPARED
 from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key, mean_of_known
 from msw2.music.metrics import Ratio
 from msw2.music.tracks import TRACK_NAMES
@@ -38,7 +38,7 @@ def compare(
     alike, go together here.
 
     Args:
-        ratios: of each row, by (name, definition) of a measure; those of `CORRECT` are compared.
+        ratios: of each row, by (name, definition) of a measure; those of `COMPARED` are compared.
         vectors: of each row, float64 [phrase, component], see `music.features`.
         songs: [phrase] of the dataset, any name for each song, its phrases one after another. The floor needs
             at least two songs.
@@ -240,7 +240,7 @@ def _equal_frechet(first: np.ndarray, second: np.ndarray) -> float:
 def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, float]:
     found: dict[Key, float] = {}
     columns: dict[str, list[float]] = {track: [] for track in TRACK_NAMES}
-    for measure in CORRECT:
+    for measure in COMPARED:
         name = measure.name, measure.definition
         for column, track in enumerate(measure.columns):
             area = overlapping_area(_values(real[name], column), _values(other[name], column), seed=seed)

@@ -1,7 +1,7 @@
 """Sections of `table1.md` on how alike sets of phrases are, and on what is copied."""
 
 from msw2.evaluation.markdown import table, text
-from msw2.evaluation.measures import CORRECT
+from msw2.evaluation.measures import COMPARED
 from msw2.evaluation.novelty import METRICS, NEAR
 from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Evaluation
 from msw2.music.tracks import TRACK_NAMES
@@ -42,7 +42,7 @@ def sections(evaluation: Evaluation) -> list[str]:
 
 def _overlaps(evaluation: Evaluation, rows: list[str]) -> str:
     lines = []
-    for title, metric in (("mean", "OA"), *((measure.name, f"OA_{measure.name}") for measure in CORRECT)):
+    for title, metric in (("mean", "OA"), *((measure.name, f"OA_{measure.name}") for measure in COMPARED)):
         for row in rows:
             columns = (*TRACK_NAMES, MEAN)
             found = [evaluation.estimates.get((row, metric, "correct", column)) for column in columns]

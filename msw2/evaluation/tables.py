@@ -4,13 +4,21 @@ from collections.abc import Sequence
 
 from msw2.evaluation import distances, quality_tables
 from msw2.evaluation.markdown import NONE, italic, table, text
-from msw2.evaluation.measures import COLLAPSE, CORRECT, TABLE1, TONAL_DISTANCE, Measure
+from msw2.evaluation.measures import (
+    COLLAPSE,
+    CORRECT,
+    NOTE_MEASURES,
+    SCORES,
+    SCORES_TEXT,
+    TABLE1,
+    TONAL_DISTANCE,
+    Measure,
+)
 from msw2.evaluation.results import (
     ALL,
     DATASET,
     GENERATED,
     MEAN,
-    NOTES,
     RESTORED,
     RESTORED_TRAIN,
     UNREFINED,
@@ -36,6 +44,11 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         "areas and Fréchet distances a jackknife of tenths; "
         "`metrics.csv` has its bounds, and shares for percent, but distances as here. "
         f"{NONE}: nothing defines the value.",
+        *_restorations(evaluation),
+        "## Notes",
+        "A note is a run of cells of one pitch; on drums every cell is a note. A bar repeats the bar before it if "
+        "all its cells are the same.",
+        _by_measure(evaluation, NOTE_MEASURES),
         "## Table I, by the released functions",
         "As the released code computes them, faults included (`msw2/music/table1.py`): SR and DP in percent, "
         'and cells a bar for "UPC". Rows in italics are the paper\'s, with its columns re-labelled.',
@@ -56,12 +69,20 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
             _correct_distances(evaluation),
         ]
     parts += quality_tables.sections(evaluation)
-    if (RESTORED, "F1", "correct", MEAN) in evaluation.estimates:
-        parts += ["## Restored against original (%)", _restoration(evaluation, RESTORED)]
-    if (RESTORED_TRAIN, "F1", "correct", MEAN) in evaluation.estimates:
-        parts += ["## The same for training songs (%)", _restoration(evaluation, RESTORED_TRAIN)]
     parts += ["## Has a track collapsed?", _collapse(evaluation)]
     return "\n\n".join(parts) + "\n"
+
+
+def _restorations(evaluation: Evaluation) -> list[str]:
+    """Returns paragraphs on restored songs, held out and trained on, as far as they were measured."""
+    parts = []
+    for row, title in (
+        (RESTORED, "Restored against original (%)"),
+        (RESTORED_TRAIN, "The same for training songs (%)"),
+    ):
+        if (row, "F1", "correct", MEAN) in evaluation.estimates:
+            parts += [f"## {title}", *([] if parts else [SCORES_TEXT]), _restoration(evaluation, row)]
+    return parts
 
 
 def _table1(evaluation: Evaluation) -> str:
@@ -131,12 +152,12 @@ def _lines(
 
 
 def _restoration(evaluation: Evaluation, row: str) -> str:
-    scores = (NOTES, "F1", "precision", "recall")
+    columns = (*TRACK_NAMES, MEAN)
     lines = []
-    for column in (*TRACK_NAMES, MEAN):
-        estimates = [evaluation.estimates[row, score, "correct", column] for score in scores]
-        lines.append([column, *(text(estimate, 100) for estimate in estimates)])
-    return table(["track", "F1 of notes", "F1 of cells", "precision of cells", "recall of cells"], lines)
+    for score, title in SCORES.items():
+        estimates = [evaluation.estimates[row, score, "correct", column] for column in columns]
+        lines.append([title, *(text(estimate, 100) for estimate in estimates)])
+    return table(["metric", *columns], lines)
 
 
 def _collapse(evaluation: Evaluation) -> str:

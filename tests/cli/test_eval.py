@@ -10,7 +10,7 @@ from msw2.data.packing import pack
 from msw2.evaluation.novelty import nearest
 from msw2.inference.sampling import Sampler
 from msw2.music.metrics import f1_scores
-from msw2.music.note_metrics import note_f1
+from msw2.music.note_metrics import bar_repeats, note_f1, note_scores
 
 TRACKS = ("drums", "piano", "guitar", "bass", "strings")
 
@@ -29,9 +29,15 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
         notes = note_f1(phrases, sampler.restore(phrases)).pooled()
         assert rows[row, "F1_notes", "correct", "mean"] == pytest.approx(notes.mean(), rel=1e-5)
         assert rows[row, "F1", "correct", "mean"] == pytest.approx(expected.mean(), rel=1e-5)
+        scores = note_scores(phrases, sampler.restore(phrases))
+        for name, score in scores.items():
+            assert rows[row, name, "correct", "bass"] == pytest.approx(score.pooled()[3], rel=1e-5)
     held_out = tiny_store.load("test")
     generated = sampler.generate(20, seed=3, temperature=1.0)
     for row, phrases in (("dataset", held_out), ("MSG2", generated)):
+        assert rows[row, "bar_repeats", "correct", "drums"] == pytest.approx(
+            bar_repeats(phrases).pooled()[0], rel=1e-5
+        )
         cells = phrases.sum(axis=(0, 1, 2, 3)) / (4 * len(phrases))
         assert [rows[row, "cells", "correct", track] for track in TRACKS] == pytest.approx(cells, rel=1e-5)
     held_out_distances = nearest(held_out, [pack(tiny_store.load("train"))], tiny_store.grid).distance
@@ -50,8 +56,17 @@ def test_every_row_is_measured_and_the_figures_are_those_of_the_model(command, o
     assert f"the nearest of {tiny_store.count('train')} training phrases" in table
     printed = capsys.readouterr().out
     assert "seed 3" in printed
-    assert f"{100 * rows['MSR', 'F1', 'correct', 'mean']:.1f}" in printed.splitlines()[3]
-    assert f"{100 * rows['MSR', 'F1_notes', 'correct', 'mean']:.1f}" in printed.splitlines()[1]
+    lines = {" ".join(line.split()[:-6]): line.split()[-1] for line in printed.splitlines()[1:13]}
+    for title, metric in (
+        ("F1 % of notes", "F1_notes"),
+        ("precision % of notes", "precision_notes"),
+        ("recall % of notes", "recall_notes"),
+        ("notes made / there %", "notes_made"),
+        ("bars exact %", "bars_exact"),
+        ("F1 % of cells", "F1"),
+    ):
+        for row, split in (("MSR", "test"), ("MSR-train", "train")):
+            assert lines[f"{title}, {split}"] == f"{100 * rows[row, metric, 'correct', 'mean']:.1f}"
 
 
 class Echo:

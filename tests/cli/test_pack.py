@@ -9,7 +9,7 @@ from msw2.inference import trained
 from msw2.inference.sampling import Sampler
 from msw2.inference.trained import open_trained
 from msw2.music.metrics import f1_scores
-from msw2.music.note_metrics import note_f1
+from msw2.music.note_metrics import note_f1, note_scores
 
 
 @pytest.fixture
@@ -38,6 +38,9 @@ def test_the_weights_are_opened_by_their_name_and_the_card_has_their_figures(pac
         values = score.pooled()
         row = " | ".join(f"{100 * value:.1f}" for value in (*values, values.mean()))
         assert f"| F1 of {title}, % | {row} |" in card
+    made_there = note_scores(phrases, made)["notes_made"].pooled()
+    row = " | ".join(f"{100 * value:.1f}" for value in (*made_there, made_there.mean()))
+    assert f"| notes made / notes there, % | {row} |" in card
     assert "BSD-3-Clause" in card
 
 

@@ -4,7 +4,17 @@ import pathlib
 import numpy as np
 import pytest
 
-from msw2.evaluation.claims import Comparison, claims, distance, f1, frechet, judge, together
+from msw2.evaluation.claims import (
+    Comparison,
+    claims,
+    distance,
+    f1,
+    frechet,
+    is_measured,
+    judge,
+    note_f1,
+    together,
+)
 from msw2.evaluation.eval_report import evaluate
 from msw2.evaluation.experiments import Experiment
 from msw2.evaluation.results import Estimate
@@ -83,6 +93,17 @@ def test_what_is_not_there_was_not_run(there):
     assert judge(LESS, runs(FD, **there)).outcome == "not run"
 
 
+def test_notes_are_not_compared_where_an_evaluation_did_not_count_them():
+    notes = Comparison(("a", note_f1()), ("b", note_f1()))
+    both = {"a": {0: 0.5}, "b": {0: 0.4}}
+    assert is_measured(notes, runs(note_f1(), **both))
+    assert is_measured(notes, runs(note_f1(), a={0: 0.5}))  # b was not run, and may have notes
+    assert not is_measured(notes, runs(F1, **both))
+    assert not is_measured(notes, runs(F1, b={0: 0.5}))
+    assert not is_measured(notes, runs(note_f1(), a={0: 0.5}) | runs(F1, b={0: 0.5}))
+    assert is_measured(MORE, runs(note_f1(), **both))
+
+
 def test_two_quantities_of_one_recipe():
     near, far = distance("SR", "MSG2"), distance("SR", "MSG1")
     experiments = [
@@ -141,6 +162,6 @@ def test_every_quantity_of_a_claim_is_in_an_evaluation():
         for comparison in claim.comparisons
         for _, quantity in (comparison.better, comparison.worse)
     }
-    assert len(asked) == 13
+    assert len(asked) == 14
     for key in asked:
         assert not math.isnan(found[key].mean), key

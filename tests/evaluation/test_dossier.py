@@ -1,5 +1,8 @@
+import dataclasses
 import math
 import pathlib
+
+import pytest
 
 from msw2.evaluation.dossier import markdown
 from msw2.evaluation.experiments import Experiment
@@ -91,9 +94,57 @@ def test_claims_have_their_outcome_and_every_comparison_its_numbers():
     assert cells_of(text, title, "6", "`tuned_3200`", "`tuned_3200-no_fusion`", "Fréchet distance, MSG2") == [
         "21.00", "32.25", "11.25 ± 3.18", "holds"
     ]  # fmt: skip
-    assert cells_of(text, title, "3", "`tuned_3200`", "`tuned_3200-project`", "restored F1 (%)") == [
+    assert cells_of(text, title, "3", "`tuned_3200`", "`tuned_3200-project`", "restored F1 of cells (%)") == [
         "n/a", "n/a", "n/a", "not run"
     ]  # fmt: skip
+
+
+def with_notes():
+    """`RUNS`, the first of which counts notes."""
+    first, second = RUNS["tuned_3200"]
+    scores = {
+        ("F1_notes", "correct", "mean"): (0.25, 0.2, 0.3),
+        ("F1_notes", "correct", "bass"): 0.5,
+        ("notes_made", "correct", "mean"): 1.1,
+    }
+    lengths = {("note_length", "correct", "piano"): 6.0, ("note_length", "correct", "bass"): 8.0}
+    distance = {("distance_note_length", "correct", "all"): 1.5}
+    made = experiment("", 0, {}, MSR=scores, dataset=lengths, MSG2=distance)
+    first = dataclasses.replace(first, estimates=first.estimates | made.estimates)
+    return RUNS | {"tuned_3200": [first, second]}
+
+
+def test_notes_come_first_where_they_were_counted():
+    text = dossier(with_notes())
+    title = "Every run"
+    assert section(text, title)[0][:6] == [
+        "row", "seeds", "F1 of notes", "F1 of notes, training", "F1 of cells", "F1 of cells, training"
+    ]  # fmt: skip
+    assert cells_of(text, title, "`tuned_3200`")[:4] == ["2", "25.0 ± 5.0", "n/a", "62.0 ± 12.7"]
+    assert cells_of(text, title, "*paper*")[:6] == [*[""] * 5, "*3.18*"]
+    title = "Notes of restored songs"
+    assert section(text, title)[0] == ["row", "drums", "piano", "guitar", "bass", "strings", "mean"]
+    assert cells_of(text, title, "F1 of notes, `tuned_3200`") == [*["n/a"] * 3, "50.0", "n/a", "25.0 ± 5.0"]
+    assert cells_of(text, title, "notes made / notes there, `tuned_3200`")[-1] == "110.0"
+    assert cells_of(text, title, "F1 of cells, `tuned_3200`")[-1] == "62.0 ± 12.7"
+    lengths = [line[0] for line in zip(*section(text, "Table I, by the correct definitions"), strict=True)]
+    assert lengths[1] == "Length of a note (steps)"
+    assert cells_of(text, "Table I, by the correct definitions", "dataset, `tuned_3200`")[0] == "7.00"
+    title = "Table II without listeners, on `tuned_3200`"
+    assert section(text, title)[0][5] == "off in note_length"
+    assert cells_of(text, title, "generate")[4] == "1.5"
+    comparison = ("`tuned_3200`", "`tuned_3200-project`", "restored F1 of notes (%)")
+    assert cells_of(text, "The claims of the paper", "3", *comparison)[-1] == "not run"
+
+
+def test_what_did_not_count_notes_has_no_row_of_them():
+    text = dossier()
+    assert {line[-1] for line in section(text, "The claims of the paper") if "of notes" in line[3]} == {
+        "not run"
+    }
+    assert not any("of notes" in title for title in section(text, "Every run")[0])
+    assert "note_length" not in text
+    assert "## Notes" not in text
 
 
 def test_every_run_stands_beside_the_paper():
@@ -166,8 +217,9 @@ def test_it_works_with_nothing_of_what_it_is_made_for():
     assert cells_of(alone, "Table II without listeners, on `paper`", "restore") == ["*3.62*", *[""] * 13]
 
 
-def test_every_table_is_one():
-    for line in (lines := dossier().splitlines()):
+@pytest.mark.parametrize("runs", [RUNS, with_notes()])
+def test_every_table_is_one(runs):
+    for line in (lines := dossier(runs).splitlines()):
         if line.startswith("| ---"):
             width, at = line.count("|"), lines.index(line)
             assert lines[at - 1].count("|") == width

@@ -105,7 +105,7 @@ def ratios(values):
     values = np.repeat(np.array(values, float)[:, None], 5, axis=1)
     ratio = Ratio(np.nan_to_num(2 * values), np.where(np.isnan(values), 0.0, 2))
     return {
-        (m.name, m.definition): Ratio(*(c[:, : len(m.columns)] for c in ratio[:2])) for m in quality.CORRECT
+        (m.name, m.definition): Ratio(*(c[:, : len(m.columns)] for c in ratio[:2])) for m in quality.COMPARED
     }
 
 
