@@ -1,7 +1,8 @@
 """`make eval`: compares the music of a run with held-out songs.
 
 The rows are the held-out phrases (dataset), phrases generated without refine (MSG1), generated phrases (MSG2) and
-restored phrases (MSR). The row floor compares one half of the held-out songs with the other half.
+restored phrases (MSR). The row floor compares one half of the held-out songs with the other half. Phrases of songs are
+spread over all songs of their split, and intervals are over songs.
 """
 
 import dataclasses
@@ -27,8 +28,13 @@ def define_flags() -> None:
     options.define_drawing()
     flags.DEFINE_enum("split", "test", SPLITS, "Split of the held-out songs.")
     flags.DEFINE_integer("phrases", 1000, "Phrases to generate for each of MSG1 and MSG2.", lower_bound=1)
-    flags.DEFINE_integer("held_out", 5000, "Most held-out phrases to measure; 0: all.", lower_bound=0)
-    flags.DEFINE_integer("train_phrases", 500, "Most training phrases to restore; 0: all.", lower_bound=0)
+    flags.DEFINE_integer("held_out", 5000, "Most held-out phrases, over all songs; 0: all.", lower_bound=0)
+    flags.DEFINE_integer(
+        "train_phrases",
+        500,
+        "Most training phrases, likewise; 0: all.",
+        lower_bound=0,
+    )
     flags.DEFINE_integer(
         "novelty_phrases", 50_000, "Most training phrases in which to seek copies; 0: all.", lower_bound=0
     )
@@ -63,7 +69,8 @@ def _check(store: Store, split: str, limit: int) -> None:
     if not count:
         raise OptionError(f"the store {store.path} has no phrases in its split {split}")
     if limit and count > limit:
-        print(f"the first {limit:,} of {count:,} phrases of {split} are used")
+        songs = store.manifest["splits"][split]["songs"]
+        print(f"{split}: {limit:,} of {count:,} phrases, spread evenly over the {songs:,} songs")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main() -> None:
         half = Sampler.of(open_trained(weights))
         phrases = store.load("test", PHRASES, evenly=True)
         cost = cost_of_half(Sampler(band.model, band.config, band.prior), half, phrases)
-        request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0, evenly=True)
+        request = Request("test", PHRASES, PHRASES, PHRASES, 50_000, 1000, 0, 1.0)
         evaluation = evaluate_run(half, run.config, store, request)
         card.write_text(markdown(_card(run, band, store, weights), evaluation, cost), "utf-8")
     print(*glance.lines(evaluation.estimates, "test"), sep="\n")

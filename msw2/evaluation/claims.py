@@ -161,8 +161,8 @@ def is_measured(comparison: Comparison, experiments: dict[str, list[Experiment]]
 def judge(comparison: Comparison, experiments: dict[str, list[Experiment]]) -> Verdict:
     """Compares seed by seed; it holds, or not, where the 95 % interval of the gain does not include 0.
 
-    Over several seeds that is Student's interval; of a single one, the intervals over phrases of both, as if they
-    were independent, which is wide for rows that belong together phrase by phrase.
+    Over several seeds that is Student's interval; of a single one, the intervals over songs of both, as if they
+    were independent, which is wide for rows of the same songs.
     """
     (first, better), (second, worse) = comparison.better, comparison.worse
     sign = 1 if better.higher else -1

@@ -32,8 +32,8 @@ def estimates(
 ) -> dict[Key, Estimate]:
     """Returns the distances of a row to the dataset row, for Table I's released metrics and the correct ones.
 
-    Both sides are resampled. A row with the dataset's number of phrases and seed is resampled in pairs with it. That
-    is right for restorations, and does no harm to other rows.
+    Both sides are resampled. A row with the dataset's songs and seed is resampled in pairs with it. That is right for
+    restorations.
 
     Args:
         row: name of the row.

@@ -52,7 +52,7 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
         bases: recipes that test the claims.
         main: recipes whose rows of Table I are given in full.
     """
-    parts = ["# Dossier", *header, "## The claims of the paper", _INTERVALS]
+    parts = ["# Dossier", *header, "## The claims of the paper", _INTERVALS.format(_drawn(runs))]
     for base in bases:
         if base in runs:
             parts += [f"### On `{base}`", *_claims(base, runs)]
@@ -70,7 +70,7 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
 
 _INTERVALS = (
     "A gain is how much the first is better than the second, seed by seed, in the unit of the quantity. ± is half of "
-    "a 95 % interval: Student's over seeds where there are several, else over phrases (bootstrap; of FD and OA a "
+    "a 95 % interval: Student's over seeds where there are several, else over {} (bootstrap; of FD and OA a "
     "jackknife). A claim holds, or does not, where that interval does not include 0; where neither interval is known, "
     "it cannot be told."
 )
@@ -93,6 +93,12 @@ _NOVELTY = (
     "Distance (1 - F1 over the cells of all tracks, %) from generated phrases, and from phrases of songs that were not "
     "heard, to the nearest phrase trained on, in any of 13 transpositions; shares of copies and near copies, %."
 )
+
+
+def _drawn(runs: Runs) -> str:
+    """Returns what the bootstraps of runs drew. Those that count no notes are of an earlier version."""
+    counted = {is_known([each], note_f1()) for each in itertools.chain(*runs.values())}
+    return {1: "songs", 0: "phrases"}[min(counted)] if len(counted) == 1 else "songs (phrases, without notes)"
 
 
 def _claims(base: str, runs: Runs) -> list[str]:

@@ -29,11 +29,10 @@ def evaluate(
     restored: np.ndarray | None = None,
     songs: np.ndarray | None = None,
 ) -> Evaluation:
-    """Measures every metric of every row, with bootstrap intervals over phrases, and how like the dataset each row is.
+    """Measures every metric of every row, with bootstrap intervals over songs, and how like the dataset each row is.
 
     Distances to the dataset row are `distances.estimates`, overlapping areas and Fréchet distances
-    `quality.compare`. Phrases of one song are not independent, which these intervals do not know: they are
-    somewhat too narrow for sets with several phrases a song.
+    `quality.compare`. Generated phrases have no songs: each is resampled by itself, see `bootstrap`.
 
     Args:
         rows: "dataset", and any of "MSG1", "MSG2", "MSR" or others; each bool [phrase, bar, step, pitch,
@@ -43,7 +42,8 @@ def evaluate(
         resamples: number of bootstrap resamples, at least 1.
         original: phrases to compare `restored` with, cell by cell; both or neither.
         restored: their restorations, in the same order.
-        songs: [phrase] of the dataset, names of their songs, for the floor of `quality.compare`.
+        songs: [phrase] of the dataset, names of their songs; the row "MSR" has the same. The phrases of a song stand
+            one after another. None: each phrase is resampled by itself, and there is no floor.
 
     Raises:
         ValueError: if a row is missing, empty, not bool or of another shape than the grid's.
@@ -52,15 +52,17 @@ def evaluate(
     # The dataset first, the others in their order.
     measured = {row: measure_all(rows[row], grid) for row in sorted(rows, key=lambda name: name != DATASET)}
     estimates: dict[Key, Estimate] = {}
-    dataset = resample(measured[DATASET], seed, resamples)
+    dataset = resample(measured[DATASET], seed, resamples, songs)
     for row, ratios in measured.items():
-        samples = dataset if row == DATASET else resample(ratios, seed, resamples)
+        known = songs if row == RESTORED else None
+        samples = dataset if row == DATASET else resample(ratios, seed, resamples, known)
         estimates |= _row(row, samples, dataset)
     vectors = {row: features(phrases, grid) for row, phrases in rows.items()}
     estimates |= quality.compare(measured, vectors, songs, seed=seed)
     if original is not None:
-        estimates |= restoration(RESTORED, original, restored, seed=seed, resamples=resamples)
-    return Evaluation(estimates, {row: len(phrases) for row, phrases in rows.items()}, seed, resamples)
+        estimates |= restoration(RESTORED, original, restored, songs, seed=seed, resamples=resamples)
+    count = None if songs is None else len(set(songs))
+    return Evaluation(estimates, {row: len(each) for row, each in rows.items()}, seed, resamples, songs=count)
 
 
 def _row(row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Sample]) -> dict[Key, Estimate]:
@@ -77,7 +79,13 @@ def _row(row: str, samples: dict[Hashable, Sample], dataset: dict[Hashable, Samp
 
 
 def restoration(
-    row: str, original: np.ndarray, restored: np.ndarray, *, seed: int, resamples: int = 1000
+    row: str,
+    original: np.ndarray,
+    restored: np.ndarray,
+    songs: np.ndarray | None = None,
+    *,
+    seed: int,
+    resamples: int = 1000,
 ) -> dict[Key, Estimate]:
     """Compares restored phrases with their originals, a track and as the mean of the tracks: `measures.SCORES`.
 
@@ -87,13 +95,14 @@ def restoration(
         row: `RESTORED`, or `RESTORED_TRAIN` for songs that the model was trained on.
         original: bool [phrase, bar, step, pitch, track].
         restored: the same phrases, restored.
+        songs: [phrase], names of their songs; None: each phrase is resampled by itself.
         seed: of the resampling.
         resamples: number of bootstrap resamples.
     """
     scores = note_scores(original, restored)
     cells = zip(("precision", "recall", "F1"), metrics.f1_scores(original, restored), strict=True)
     scores |= dict(cells) | {"bars_kept": metrics.kept_bar_rate(original, restored)}
-    samples, estimates = resample(scores, seed, resamples), {}
+    samples, estimates = resample(scores, seed, resamples, songs), {}
     for name in SCORES:
         with_mean = Sample(*map(_append_mean, (samples[name].value, samples[name].draws)))
         estimates |= _estimates(row, name, "correct", (*TRACK_NAMES, MEAN), with_mean)

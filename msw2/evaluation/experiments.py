@@ -63,7 +63,7 @@ class Spread:
 
     Attributes:
         mean: over seeds; NaN where there are none.
-        half: half of the 95 % interval: over seeds (Student's t) where there are several, else over phrases
+        half: half of the 95 % interval: over seeds (Student's t) where there are several, else over songs
             (bootstrap or jackknife); NaN where neither is known.
         seeds: how many.
     """
@@ -153,7 +153,7 @@ def interval(values: Iterable[float], halves: Iterable[float]) -> Spread:
 
     Args:
         values: one a seed; NaN for what is not known.
-        halves: half of the interval over phrases of each, which counts where there is one value alone.
+        halves: half of the interval over songs of each, which counts where there is one value alone.
     """
     known = [(value, half) for value, half in zip(values, halves, strict=True) if not math.isnan(value)]
     if not known:

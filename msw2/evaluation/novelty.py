@@ -19,7 +19,7 @@ import numpy as np
 from msw2.config import Config
 from msw2.data import packing
 from msw2.data.store import Store
-from msw2.evaluation.bootstrap import Sample
+from msw2.evaluation.bootstrap import Sample, numbered, weights_of
 from msw2.evaluation.results import ALL, Estimate, Evaluation, Key
 from msw2.music.grid import Grid
 from msw2.music.tracks import DRUMS
@@ -68,21 +68,28 @@ def nearest(phrases: np.ndarray, training: Iterable[np.ndarray], grid: Grid) -> 
     return Nearest(*map(np.concatenate, zip(*(group.best for group in groups), strict=True)))
 
 
-def estimates(row: str, distances: np.ndarray, *, seed: int, resamples: int) -> dict[Key, Estimate]:
-    """Summarises the distances of a row, with 95 % bootstrap intervals over phrases.
+def estimates(
+    row: str, distances: np.ndarray, *, seed: int, resamples: int, songs: np.ndarray | None = None
+) -> dict[Key, Estimate]:
+    """Summarises the distances of a row, with 95 % bootstrap intervals over songs.
 
     Args:
         row: name of the row.
         distances: float64 [phrase], at least one, to the nearest training phrase.
         seed: of the resampling.
         resamples: number of bootstrap resamples.
+        songs: [phrase], any name for each song; None: each phrase is a song of its own, as generated ones are.
 
     Returns:
         Their median and 5 % quantile (`nearest_median`, `nearest_5`), and the shares of copies, at distance 0, and of
         near copies, at most `NEAR`.
     """
-    rng = np.random.default_rng(seed)
-    draws = [_summary(rng.choice(distances, len(distances))) for _ in range(resamples)]
+    index, count = numbered(len(distances), songs)
+    draws = [
+        _summary(np.repeat(distances, drawn[index])) if count > 1 else np.full(len(METRICS), np.nan)
+        for weights in weights_of(count, seed, resamples)
+        for drawn in weights.astype(np.int64)
+    ]
     sample = Sample(_summary(distances), np.array(draws))
     numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
     return {
@@ -99,7 +106,11 @@ def searched(store: Store, config: Config, limit: int) -> tuple[int, int]:
 
 
 def with_novelty(
-    evaluation: Evaluation, sought: dict[str, np.ndarray], store: Store, among: tuple[int, int]
+    evaluation: Evaluation,
+    sought: dict[str, np.ndarray],
+    store: Store,
+    among: tuple[int, int],
+    songs: dict[str, np.ndarray],
 ) -> Evaluation:
     """Adds the distances of named phrases to training phrases.
 
@@ -108,6 +119,7 @@ def with_novelty(
         sought: row to its phrases, bool [phrase, bar, step, pitch, track].
         store: with the training phrases.
         among: what `searched` returns.
+        songs: row to the songs of its phrases, [phrase], as far as they belong to songs.
     """
     limit, count = among
     heard = store.packed("train", size=BATCH, limit=count, evenly=limit)
@@ -115,7 +127,8 @@ def with_novelty(
     ends = np.cumsum([len(phrases) for phrases in sought.values()])[:-1]
     added = {}
     for row, distances in zip(sought, np.split(found.distance, ends), strict=True):
-        added |= estimates(row, distances, seed=evaluation.seed, resamples=evaluation.resamples)
+        resampling = {"seed": evaluation.seed, "resamples": evaluation.resamples}
+        added |= estimates(row, distances, songs=songs.get(row), **resampling)
     return dataclasses.replace(evaluation, estimates=evaluation.estimates | added, searched=among)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 import numpy as np
 from scipy import stats
 
+from msw2.evaluation.bootstrap import numbered
 from msw2.evaluation.measures import COMPARED
 from msw2.evaluation.results import ALL, DATASET, FLOOR, MEAN, Estimate, Key, mean_of_known
 from msw2.music.metrics import Ratio
@@ -33,29 +34,33 @@ def compare(
     dataset, and `FD_half` to the first half of its songs with no more phrases than the second half has. Only
     `FD_half` may be compared with the row `FLOOR`, which is that second half.
 
-    Intervals are of a jackknife that leaves out a tenth of all sets at a time, of neighbouring phrases (Shao and Tu
-    1995, section 2.3). A bootstrap's phrases repeat, which moves both measures; and phrases of one song, which are
-    alike, go together here.
+    Intervals are of a jackknife that leaves out a tenth of all sets at a time, of neighbouring songs (Shao and Tu
+    1995, section 2.3). A bootstrap's phrases repeat, which moves both measures. No song is cut in two. A generated
+    phrase is a song of its own.
 
     Args:
         ratios: of each row, by (name, definition) of a measure; those of `COMPARED` are compared.
         vectors: of each row, float64 [phrase, component], see `music.features`.
         songs: [phrase] of the dataset, any name for each song, its phrases one after another. The floor needs
-            at least two songs.
+            at least two songs. None: each phrase is a song of its own, and there is no floor.
         seed: of the draw of pairs.
 
     Returns:
         `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks; `FD` and `FD_half`. A single
         `OA_<metric>` has no interval: the draw of pairs alone would widen it. Nor has any where a row has fewer
-        than `2 * GROUPS` phrases.
+        than `2 * GROUPS` phrases, or either half of the dataset fewer than `GROUPS` songs.
+
+    Raises:
+        ValueError: if there are not as many names of songs as phrases of the dataset.
     """
     real = vectors[DATASET]
     scale = np.maximum(real.std(axis=0), SMALLEST_DEVIATION)
     sets = {row: _Set(ratios[row], (each - real.mean(axis=0)) / scale) for row, each in vectors.items()}
+    index, _ = numbered(len(real), songs)
     half = middle(songs) if songs is not None else None
-    values, without = _compare(sets, half, seed), []
-    if min(len(each.vectors) for each in sets.values()) >= 2 * GROUPS:
-        without = [_compare(*_without(sets, half, group), seed) for group in range(GROUPS)]
+    values, without, groups = _compare(sets, half, seed), [], _groups(index, half)
+    if groups is not None and min(len(each.vectors) for each in sets.values()) >= 2 * GROUPS:
+        without = [_compare(*_without(sets, groups, half, group), seed) for group in range(GROUPS)]
     return {
         key: Estimate(
             value, *_interval(value, [] if key.metric.startswith("OA_") else [w[key] for w in without])
@@ -97,22 +102,34 @@ def _compare(sets: dict[str, _Set], half: int | None, seed: int) -> dict[Key, fl
     return found
 
 
-def _without(sets: dict[str, _Set], half: int | None, group: int) -> tuple[dict[str, _Set], int | None]:
-    """Leaves a group out of every set; returns also where the second half of the dataset then begins."""
-    real = len(sets[DATASET].vectors)
-    kept = {row: _groups(len(each.vectors), real, half) != group for row, each in sets.items()}
+def _without(
+    sets: dict[str, _Set], groups: np.ndarray, half: int | None, group: int
+) -> tuple[dict[str, _Set], int | None]:
+    """Leaves a group out of every set; returns also where the second half of the dataset then begins.
+
+    A set of as many phrases as the dataset may be its restoration: it loses the same phrases. Other sets lose
+    neighbours, in equal numbers.
+    """
+    kept = {}
+    for row, each in sets.items():
+        size = len(each.vectors)
+        kept[row] = (groups if size == len(groups) else np.arange(size) * GROUPS // size) != group
     begin = None if half is None else int(kept[DATASET][:half].sum())
     return {row: each.where(kept[row]) for row, each in sets.items()}, begin
 
 
-def _groups(phrases: int, real: int, half: int | None) -> np.ndarray:
-    """Returns the group of each phrase, int [phrase], 0 .. GROUPS - 1: neighbours, in equal numbers.
+def _groups(songs: np.ndarray, half: int | None) -> np.ndarray | None:
+    """Returns the group of each phrase of the dataset, int [phrase], 0 .. GROUPS - 1; None if songs are too few.
 
-    A set of as many phrases as the dataset may be its restoration: it is grouped alike, each half by itself, so that
-    both halves lose as much.
+    A group has whole songs, neighbours, in equal numbers. Each half is grouped by itself, so that both lose as much.
     """
-    parts = [half, phrases - half] if half and phrases == real else [phrases]
-    return np.concatenate([np.arange(part) * GROUPS // part for part in parts])
+    parts = []
+    for part in (songs[:half], songs[half:]) if half else (songs,):
+        place = np.cumsum(np.append(False, part[1:] != part[:-1]))  # of the song
+        if place[-1] + 1 < GROUPS:
+            return None
+        parts.append(place * GROUPS // (place[-1] + 1))
+    return np.concatenate(parts)
 
 
 def _interval(value: float, without: list[float]) -> tuple[float, float]:

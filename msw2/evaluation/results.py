@@ -43,6 +43,7 @@ class Evaluation:
         phrases: number of phrases of each row, in the order of the rows.
         seed: of the resampling.
         resamples: number of bootstrap resamples.
+        songs: how many songs the dataset's phrases are of; None where that is not known.
         searched: training phrases among which novelty was measured, and how many there are; None without it.
     """
 
@@ -50,6 +51,7 @@ class Evaluation:
     phrases: dict[str, int]
     seed: int
     resamples: int
+    songs: int | None = None
     searched: tuple[int, int] | None = None
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from msw2.config import Config
 from msw2.data.store import Store
 from msw2.evaluation import novelty
@@ -25,13 +27,12 @@ class Request:
     Attributes:
         split: of the held-out songs.
         phrases: to generate for each of MSG1 and MSG2.
-        held_out: most held-out phrases to measure; 0: all.
-        train_phrases: most training phrases to restore; 0: all.
+        held_out: most held-out phrases to measure, spread over all songs; 0: all.
+        train_phrases: most training phrases to restore, spread over all songs; 0: all.
         novelty_phrases: most training phrases that may be copied; 0: all.
         resamples: of the bootstrap.
         seed: of the first generated phrase, and of the bootstrap.
         temperature: of generation.
-        evenly: whether phrases of songs are spread over all songs of their split, or the first ones.
     """
 
     split: str
@@ -42,7 +43,6 @@ class Request:
     resamples: int
     seed: int
     temperature: float
-    evenly: bool = False
 
 
 def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Request) -> Evaluation:
@@ -54,9 +54,8 @@ def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Reques
         store: with the songs; it has phrases to train on and phrases of the request's split.
         request: what to evaluate.
     """
-    evenly = {"evenly": request.evenly}
-    heard = store.load("train", request.train_phrases or None, **evenly)
-    unheard = store.load(request.split, request.held_out or None, **evenly)
+    heard, heard_songs = _phrases(store, "train", request.train_phrases)
+    unheard, songs = _phrases(store, request.split, request.held_out)
     drawing = {"seed": request.seed, "temperature": request.temperature}
     rows = {
         DATASET: unheard,
@@ -66,12 +65,20 @@ def evaluate_run(sampler: Sampler, config: Config, store: Store, request: Reques
     }
     say("measuring")
     resampling = {"seed": request.seed, "resamples": request.resamples}
-    songs = store.song_names(request.split, len(unheard), **evenly)
     evaluation = evaluate(
         rows, store.grid, original=unheard, restored=rows[RESTORED], songs=songs, **resampling
     )
-    evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, sampler.restore(heard), **resampling))
+    restored = sampler.restore(heard)
+    evaluation.estimates.update(restoration(RESTORED_TRAIN, heard, restored, heard_songs, **resampling))
     say("seeking copies of training phrases")
-    sought = {GENERATED: rows[GENERATED], DATASET: unheard[: request.phrases]}
+    count = min(request.phrases, len(unheard))
+    some = np.arange(count) * len(unheard) // count  # spread over all songs, too
+    sought = {GENERATED: rows[GENERATED], DATASET: unheard[some]}
     among = novelty.searched(store, config, request.novelty_phrases)
-    return novelty.with_novelty(evaluation, sought, store, among)
+    return novelty.with_novelty(evaluation, sought, store, among, songs={DATASET: songs[some]})
+
+
+def _phrases(store: Store, split: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns at most `limit` phrases of a split (0: all), spread over all songs, and the song of each."""
+    phrases = store.load(split, limit or None, evenly=True)
+    return phrases, store.song_names(split, len(phrases), evenly=True)

@@ -37,11 +37,14 @@ _DESCRIPTIONS = {
 def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
     """Returns the whole report; numbers are means ± half the width of their 95 % intervals."""
     phrases = ", ".join(f"{count:,} in {row}" for row, count in evaluation.phrases.items())
+    if evaluation.songs is not None:
+        phrases += f"; those of {DATASET} are of {evaluation.songs:,} songs"
     parts = [
         "# Evaluation",
         f"Preset `{preset}`, split `{split}`, seed {evaluation.seed}; phrases: {phrases}. "
-        f"± is half of the 95 % interval: bootstrap ({evaluation.resamples:,} resamples of phrases), of overlapping "
-        "areas and Fréchet distances a jackknife of tenths; "
+        f"± is half of the 95 % interval: bootstrap ({evaluation.resamples:,} resamples of songs with all their "
+        "phrases; a generated phrase is a song of its own), of overlapping areas and Fréchet distances a jackknife of "
+        "tenths of the songs; "
         "`metrics.csv` has its bounds, and shares for percent, but distances as here. "
         f"{NONE}: nothing defines the value.",
         *_restorations(evaluation),

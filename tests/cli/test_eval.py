@@ -83,6 +83,26 @@ class Echo:
         return phrases
 
 
+def test_phrases_are_spread_over_all_songs(command, own_run, tiny_store, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "Sampler", Echo)
+    arguments = [f"--run={own_run.path}", f"--store={tiny_store.path}", "--phrases=2", "--resamples=5"]
+    command(evaluation, *arguments, "--split=train", "--held_out=6", "--train_phrases=3")
+    printed = capsys.readouterr().out
+    count = tiny_store.count("train")
+    assert f"train: 6 of {count} phrases, spread evenly over the 6 songs" in printed
+    assert f"train: 3 of {count} phrases, spread evenly over the 6 songs" in printed
+    with open(own_run.path / "eval" / "metrics.csv", newline="", encoding="utf-8") as file:
+        rows = {tuple(row[:4]): row[4:] for row in list(csv.reader(file))[1:]}
+    phrases = tiny_store.load("train", 6, evenly=True)
+    cells = phrases.sum(axis=(0, 1, 2, 3)) / (4 * len(phrases))
+    for track, value in zip(TRACKS, cells, strict=True):
+        assert float(rows["dataset", "cells", "correct", track][0]) == pytest.approx(value, rel=1e-5)
+    songs = len(set(tiny_store.song_names("train", 6, evenly=True)))
+    assert songs > 4
+    table = (own_run.path / "eval" / "table1.md").read_text(encoding="utf-8")
+    assert f"those of dataset are of {songs} songs" in table
+
+
 def test_copies_are_sought_in_as_many_training_phrases_as_was_said(
     command, own_run, tiny_store, capsys, monkeypatch
 ):

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from msw2.evaluation import eval_report, novelty
-from msw2.evaluation.bootstrap import resample
 from msw2.evaluation.measures import MEASURES
-from msw2.music import metrics
 from msw2.music.grid import Grid
 
 GRID = Grid(bars=3, steps=16, pitches=14, lowest_pitch=26, beat_resolution=4)
@@ -108,22 +106,43 @@ def test_cells_are_compared_with_the_dataset_even_if_it_comes_last(evaluation):
     assert evaluation.estimates["dataset", "cells_ratio", "correct", "bass"] == (1, 1, 1)
 
 
-def test_resampling_counts_equals_measuring_resampled_music():
-    phrases = random_phrases(9, seed=3)
-    ratio = metrics.qualified_note_rate(phrases)
-    sample = resample({"QN": ratio}, seed=5, resamples=40)["QN"]
-    drawn = np.random.default_rng(5).multinomial(9, [1 / 9] * 9, 40)
-    expected = [metrics.qualified_note_rate(np.repeat(phrases, counts, axis=0)).pooled() for counts in drawn]
-    np.testing.assert_allclose(sample.draws, expected)
-    np.testing.assert_allclose(sample.interval(), np.quantile(expected, [0.025, 0.975], axis=0))
-
-
 def test_interval_of_a_share_is_that_of_the_binomial():
     phrases = phrases_of(400, (slice(0, 100), 1, 2, 3, 1))
     evaluation = eval_report.evaluate({"dataset": phrases}, GRID, seed=2, resamples=2000)
     estimate = evaluation.estimates["dataset", "silent_phrases", "correct", "piano"]
     half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert estimate == pytest.approx((0.75, 0.75 - half, 0.75 + half), abs=0.005)
+
+
+def test_songs_are_resampled_with_all_their_phrases_and_generated_phrases_by_themselves():
+    # 100 songs of four phrases that are alike, and their restorations; one piano of four is silent.
+    alike = np.repeat(phrases_of(100, (slice(0, 25), 1, 2, 3, 1)), 4, axis=0)
+    both = {"original": alike, "restored": alike}
+    rows = {"dataset": alike, "MSR": alike, "MSG2": alike}
+    songs = np.repeat(np.arange(100), 4)
+    found = eval_report.evaluate(rows, GRID, seed=2, resamples=2000, songs=songs, **both)
+    half = 1.96 * np.sqrt(0.75 * 0.25 / 100)
+    for row, width in (("dataset", half), ("MSR", half), ("MSG2", half / 2)):
+        estimate = found.estimates[row, "silent_phrases", "correct", "piano"]
+        assert estimate == pytest.approx((0.75, 0.75 - width, 0.75 + width), abs=0.01)
+    assert found.estimates["MSR", "distance_EB", "correct", "all"] == (0, 0, 0)  # drawn with its originals
+    assert found.estimates["MSR", "F1_notes", "correct", "piano"] == (1, 1, 1)
+    assert found.songs == 100
+
+
+def test_scores_of_restored_songs_are_resampled_by_songs():
+    original = phrases_of(60, (slice(None), 0, 2, 3, 1))
+    restored = original.copy()
+    restored[:30, 0, 2, 3, 1] = False  # three songs of six are lost
+    songs = np.repeat(np.arange(6), 10)
+    widths = []
+    for names in (songs, None):
+        found = eval_report.restoration("MSR", original, restored, names, seed=1, resamples=2000)
+        estimate = found["MSR", "recall_notes", "correct", "mean"]
+        assert estimate.mean == 0.5
+        widths.append(estimate.high - estimate.low)
+    assert widths[0] == pytest.approx(4 / 6)  # of six songs 1 to 5 are drawn in 96.5 % of the cases
+    assert widths[1] == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 60), rel=0.1)
 
 
 def test_same_seed_gives_same_intervals_and_another_seed_others():
@@ -149,7 +168,9 @@ def test_markdown_sets_our_rows_beside_the_papers(evaluation, tmp_path):
     path, _ = eval_report.write_reports(tmp_path, evaluation, split="validation", preset="smoke")
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[2].startswith("Preset `smoke`, split `validation`, seed 7; phrases: 2 in MSR, 2 in dataset.")
-    assert "(200 resamples of phrases)" in lines[2]
+    assert (
+        "(200 resamples of songs with all their phrases; a generated phrase is a song of its own)" in lines[2]
+    )
     paper = "| *MSR, paper* | *55.9* | *71.6* | *72.5* | *50.3* | *77.3* "
     paper += "| *14* | n/a | *72* | *48* | *78* | *97.6* |"
     assert paper in lines
@@ -161,8 +182,10 @@ def test_markdown_sets_our_rows_beside_the_papers(evaluation, tmp_path):
 
 
 def test_markdown_gives_distances_in_the_units_of_the_paper(tmp_path):
-    dataset = phrases_of(1, (0, 0, 0, 0))  # every track: band 0, in scale, one cell in three bars
-    generated = phrases_of(1, (0, 0, 0, 0), (0, 0, 1, 2, 4))  # strings: band 1, out of scale, too
+    dataset = phrases_of(2, (slice(None), 0, 0, 0))  # every track: band 0, in scale, one cell in three bars
+    generated = phrases_of(
+        2, (slice(None), 0, 0, 0), (slice(None), 0, 1, 2, 4)
+    )  # strings: band 1, out of scale, too
     rows = {"dataset": dataset, "MSG2": generated, "MSR": RESTORED}
     path, _ = eval_report.write_reports(
         tmp_path, eval_report.evaluate(rows, GRID, seed=7, resamples=10), split="test", preset="smoke"
@@ -186,6 +209,7 @@ def test_markdown_has_what_is_alike_and_what_is_copied(tmp_path):
     evaluation = dataclasses.replace(evaluation, searched=(40, 1200))
     path, _ = eval_report.write_reports(tmp_path, evaluation, split="test", preset="smoke")
     text = path.read_text(encoding="utf-8")
+    assert "phrases: 6 in dataset, 4 in MSG2; those of dataset are of 2 songs. " in text
     for row in ("MSG2", "floor"):
         drums, average = (
             evaluation.estimates[row, "OA", "correct", column].mean for column in ("drums", "mean")

@@ -105,3 +105,15 @@ def test_the_summary_of_a_row():
     half = 1.96 * np.sqrt(0.4 * 0.6 / 100)
     assert found["MSG2", "copies", "correct", "all"] == pytest.approx((0.4, 0.4 - half, 0.4 + half), abs=0.02)
     assert found == novelty.estimates("MSG2", distances, seed=1, resamples=400)
+
+
+def test_the_summary_draws_songs():
+    distances = np.repeat(np.arange(100) < 40, 5) * -0.5 + 0.5  # 100 songs of five phrases; 40 are copies
+    found = novelty.estimates(
+        "dataset", distances, seed=1, resamples=2000, songs=np.repeat(np.arange(100), 5)
+    )
+    half = 1.96 * np.sqrt(0.4 * 0.6 / 100)
+    copies = found["dataset", "copies", "correct", "all"]
+    assert copies == pytest.approx((0.4, 0.4 - half, 0.4 + half), abs=0.01)
+    alone = novelty.estimates("dataset", distances, seed=1, resamples=5, songs=np.zeros(500))
+    assert alone["dataset", "copies", "correct", "all"] == pytest.approx((0.4, np.nan, np.nan), nan_ok=True)

@@ -174,22 +174,28 @@ def test_the_interval_is_as_wide_as_the_spread_of_many_samples():
 
 
 def test_what_is_left_out_is_left_out_of_both_halves_and_of_restored_phrases_too():
-    songs = np.repeat(np.arange(6), [5, 9, 10, 6, 7, 13])  # halves of 24 and 26
+    sizes = [1, 3] * 6 + [2] * 11 + [4]  # halves of 24 and 26 phrases, each of twelve songs
+    songs = np.repeat(np.arange(24), sizes)
     sets = {
         row: quality._Set(ratios(np.arange(float(size))), np.arange(float(size))[:, None])
         for row, size in (("dataset", 50), ("MSR", 50), ("MSG2", 30))
     }
     half = quality.middle(songs)
+    assert half == 24
+    groups = quality._groups(songs, half)
     seen = {row: [] for row in sets}
     for group in range(quality.GROUPS):
-        kept, begin = quality._without(sets, half, group)
+        kept, begin = quality._without(sets, groups, half, group)
         left = {
             row: np.setdiff1d(np.arange(len(sets[row].vectors)), each.vectors) for row, each in kept.items()
         }
         assert left["dataset"].tolist() == left["MSR"].tolist()
         assert begin == half - (left["dataset"] < half).sum()
         assert set(np.diff(left["MSG2"])) <= {1}  # neighbours
-        assert {len(part) for part in np.split(left["dataset"], [(left["dataset"] < half).sum()])} <= {2, 3}
+        # Of each half one whole song or two go, and of no song a part.
+        lost = [songs[left["dataset"][part]] for part in (left["dataset"] < half, left["dataset"] >= half)]
+        assert {len(set(part)) for part in lost} <= {1, 2}
+        assert sum((songs == song).sum() for song in set(np.concatenate(lost))) == len(left["dataset"])
         assert (
             kept["MSG2"].ratios["cells", "correct"].numerator[:, 0].tolist()
             == (2 * kept["MSG2"].vectors[:, 0]).tolist()
@@ -199,6 +205,33 @@ def test_what_is_left_out_is_left_out_of_both_halves_and_of_restored_phrases_too
     assert {row: sorted(each) for row, each in seen.items()} == {
         row: list(range(len(each.vectors))) for row, each in sets.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "half", "known"),
+    [
+        ([2] * 20, True, True),
+        ([3] * 9 + [1] * 13, True, False),
+        ([40], False, False),
+        ([5] * 9, False, False),
+    ],
+)
+def test_too_few_songs_have_no_interval(sizes, half, known):
+    """Ten songs are needed in each half; the second case has nine in the first half."""
+    songs = np.repeat(np.arange(len(sizes)), sizes)
+    assert (quality._groups(songs, quality.middle(songs) if half else None) is not None) == known
+    values, vectors = RNG.integers(0, 5, len(songs)).astype(float), RNG.normal(size=(len(songs), 3))
+    rows = ("dataset", "MSR")
+    found = quality.compare(
+        {row: ratios(values) for row in rows}, dict.fromkeys(rows, vectors), songs, seed=0
+    )
+    assert np.isnan(found["MSR", "FD", "correct", "all"].high) != known
+
+
+def test_every_phrase_needs_its_song():
+    vectors = {"dataset": np.zeros((7, 2))}
+    with pytest.raises(ValueError, match="songs of 6 phrases are given for 7 phrases"):
+        quality.compare({"dataset": ratios(REAL)}, vectors, SONGS[:6], seed=0)
 
 
 def test_a_restoration_that_is_exact_has_an_interval_of_nothing():
