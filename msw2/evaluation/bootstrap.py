@@ -4,7 +4,7 @@ Phrases of one song are alike. So a resample draws songs, and takes all phrases 
 make intervals too narrow. Generated phrases belong to no song, and each is drawn by itself. The music is measured only
 once: what is drawn are the counts of each song.
 
-Of a few songs, say fewer than twenty, these intervals are too narrow too. Of one song there is none.
+These intervals are too narrow where there are few songs, say fewer than twenty. One song alone has no interval.
 """
 
 import dataclasses

@@ -7,20 +7,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from msw2.evaluation import distances, dossier_notes
-from msw2.evaluation.claims import (
-    Comparison,
-    Verdict,
-    claims,
-    f1,
-    frechet,
-    is_measured,
-    judge,
-    note_f1,
-    table1,
-    together,
-)
-from msw2.evaluation.experiments import Experiment, Quantity, Spread, is_known, spread
+from msw2.evaluation import distances, dossier_claims, dossier_notes
+from msw2.evaluation.claims import f1, frechet, note_f1, table1
+from msw2.evaluation.experiments import Quantity, Runs, Spread, is_known, spread
 from msw2.evaluation.markdown import italic, number, table
 from msw2.evaluation.measures import COMPARED, CORRECT, NOTE_MEASURES, Measure
 from msw2.evaluation.novelty import METRICS
@@ -40,8 +29,6 @@ from msw2.evaluation.table2 import PRINTED
 from msw2.music import table1 as printed
 from msw2.music.tracks import DRUMS, TRACK_NAMES
 
-Runs = dict[str, list[Experiment]]
-
 
 def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tuple[str, ...]) -> str:
     """Returns the dossier.
@@ -52,11 +39,14 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
         bases: recipes that test the claims.
         main: recipes whose rows of Table I are given in full.
     """
-    parts = ["# Dossier", *header, "## The claims of the paper", _INTERVALS.format(_drawn(runs))]
-    for base in bases:
-        if base in runs:
-            parts += [f"### On `{base}`", *_claims(base, runs)]
-    parts += ["## Every run", _EVERY_RUN, _every_run(runs)]
+    parts = [
+        "# Dossier",
+        *header,
+        *dossier_claims.section(runs, bases),
+        "## Every run",
+        _EVERY_RUN,
+        _every_run(runs),
+    ]
     shown = [name for name in main if name in runs]
     parts += dossier_notes.section(runs, shown)
     parts += ["## Table I, by the released functions", _TABLE1, _table1(runs, shown)]
@@ -68,12 +58,6 @@ def markdown(runs: Runs, *, header: list[str], bases: tuple[str, ...], main: tup
     return "\n\n".join(parts) + "\n"
 
 
-_INTERVALS = (
-    "A gain is how much the first is better than the second, seed by seed, in the unit of the quantity. ± is half of "
-    "a 95 % interval: Student's over seeds where there are several, else over {} (bootstrap; of FD and OA a "
-    "jackknife). A claim holds, or does not, where that interval does not include 0; where neither interval is known, "
-    "it cannot be told."
-)
 _EVERY_RUN = (
     "F1 of the notes and of the cells of restored songs, in percent, of test and of training songs, mean of the "
     "tracks; a note is right if its pitch and the step of its start are exact. Distances to the "
@@ -93,35 +77,6 @@ _NOVELTY = (
     "Distance (1 - F1 over the cells of all tracks, %) from generated phrases, and from phrases of songs that were not "
     "heard, to the nearest phrase trained on, in any of 13 transpositions; shares of copies and near copies, %."
 )
-
-
-def _drawn(runs: Runs) -> str:
-    """Returns what the bootstraps of runs drew. Those that count no notes are of an earlier version."""
-    counted = {is_known([each], note_f1()) for each in itertools.chain(*runs.values())}
-    return {1: "songs", 0: "phrases"}[min(counted)] if len(counted) == 1 else "songs (phrases, without notes)"
-
-
-def _claims(base: str, runs: Runs) -> list[str]:
-    summary, details = [], []
-    for place, claim in enumerate(claims(base), start=1):
-        compared = [each for each in claim.comparisons if is_measured(each, runs)]
-        verdicts = [judge(each, runs) for each in compared]
-        summary.append([str(place), claim.text, claim.source, f"**{together(verdicts)}**"])
-        details += _details(place, compared, verdicts)
-    return [
-        table(["row", "claim", "source", "outcome"], summary),
-        table(["row", "first", "second", "quantity", "first", "second", "gain", "outcome"], details),
-    ]
-
-
-def _details(place: int, compared: list[Comparison], verdicts: list[Verdict]) -> list[list[str]]:
-    lines = []
-    for comparison, verdict in zip(compared, verdicts, strict=True):
-        (first, better), (second, worse) = comparison.better, comparison.worse
-        title = better.title if better == worse else f"{better.title} / {worse.title}"
-        numbers = [number(verdict.better, 2), number(verdict.worse, 2), verdict.gain.text(2)]
-        lines.append([str(place), f"`{first}`", f"`{second}`", title, *numbers, verdict.outcome])
-    return lines
 
 
 def _every_run(runs: Runs) -> str:

@@ -4,7 +4,7 @@ import collections
 import itertools
 
 from msw2.data.store import SPLITS, Store
-from msw2.evaluation.dossier import Runs
+from msw2.evaluation.experiments import Runs
 
 Asked = tuple[tuple[str, int], ...]  # recipe and seed of each run
 

@@ -1,13 +1,13 @@
 """The section of a dossier on notes: how many of them restored songs keep."""
 
-from msw2.evaluation.experiments import Experiment, Quantity, is_known, spread
+from msw2.evaluation.experiments import Quantity, Runs, is_known, spread
 from msw2.evaluation.markdown import table
 from msw2.evaluation.measures import SCORES, SCORES_TEXT
 from msw2.evaluation.results import MEAN, NOTES, RESTORED, Key
 from msw2.music.tracks import TRACK_NAMES
 
 
-def section(runs: dict[str, list[Experiment]], recipes: list[str]) -> list[str]:
+def section(runs: Runs, recipes: list[str]) -> list[str]:
     """Returns Markdown paragraphs on every score of restored songs; none if no run has a score of notes.
 
     Args:

@@ -57,6 +57,9 @@ class Experiment:
     machine: str = ""
 
 
+Runs = dict[str, list[Experiment]]  # by recipe
+
+
 @dataclasses.dataclass(frozen=True)
 class Spread:
     """A quantity over the seeds of a recipe.

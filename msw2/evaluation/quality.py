@@ -47,8 +47,8 @@ def compare(
 
     Returns:
         `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks; `FD` and `FD_half`. A single
-        `OA_<metric>` has no interval: the draw of pairs alone would widen it. Nor has any where a row has fewer
-        than `2 * GROUPS` phrases, or either half of the dataset fewer than `GROUPS` songs.
+        `OA_<metric>` has no interval: the draw of pairs alone would widen it. Intervals need `2 * GROUPS` phrases of
+        each row, and `GROUPS` songs in each half of the dataset.
 
     Raises:
         ValueError: if there are not as many names of songs as phrases of the dataset.

@@ -77,7 +77,7 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
 
 
 def _restorations(evaluation: Evaluation) -> list[str]:
-    """Returns paragraphs on restored songs, held out and trained on, as far as they were measured."""
+    """Returns paragraphs on restored songs: those held out, and those trained on. What was not measured is left out."""
     parts = []
     for row, title in (
         (RESTORED, "Restored against original (%)"),

@@ -2,7 +2,7 @@
 
 A cell is a forty-eighth of a bar. So F1 over cells counts a note that is held for a bar 48 times, and these metrics
 count it once. A note is a maximal run of cells of one pitch within a phrase. It may cross a bar line. On drums every
-cell is a note of one step, as LPD stores drums.
+cell is a note of one step: LPD stores drums so.
 
 Pianorolls are bool [phrase, bar, step, pitch, track]. `note_f1`, `note_scores` and `notes_a_bar` need all five tracks,
 since they treat the first as drums. Results are `metrics.Ratio`s with a column for each track.
@@ -31,8 +31,8 @@ _CHUNK = 128  # phrases at a time; it bounds the temporary arrays to some 50 MB
 def note_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, Ratio]:
     """Compares the notes of phrases with those of their restorations.
 
-    A note comes back if a note of the restoration has its pitch and its start. Let `there` be the number of notes of
-    the original, `made` of the restoration, and `right` of those that come back.
+    A note comes back if a note of the restoration has its pitch and its start. `there` is the number of notes in the
+    original. `made` is the number of notes in the restoration. `right` is the number of notes that come back.
 
     * `precision_notes`: right / made. NaN where the restoration is silent.
     * `recall_notes`: right / there. NaN where the original is silent.
@@ -42,9 +42,10 @@ def note_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, Ratio]:
     * `F1_notes_offset`: the same as F1_notes, but a note must also end at the right step. It may be off by one step,
       or by 20 % of the original note's length, whichever is more.
     * `notes_made`: made / there. In 0 and up; 1 is best. NaN where the original is silent.
-    * `bars_exact`: bars of which every cell is right / bars that sound in the original. NaN where it is silent.
+    * `bars_exact`: exact bars / bars that sound in the original. Every cell of an exact bar is right. NaN where the
+      original is silent.
     * `fragments_there`, `fragments_made`: notes shorter than `FRAGMENT` steps / notes, of the original and of the
-      restoration. NaN for drums, and where there is no note.
+      restoration. NaN for drums, and for silence.
 
     All but `notes_made` are in 0..1. The scores of notes are those of mir_eval's `transcription` (Raffel et al. 2014),
     counted in steps instead of seconds.
@@ -161,8 +162,8 @@ def _f1(right: np.ndarray, there: np.ndarray, made: np.ndarray) -> Ratio:
 def _near(there: np.ndarray, made: np.ndarray) -> np.ndarray:
     """Returns how many notes can be paired with one that starts at most a step apart, int64 [phrase, track].
 
-    It goes from step to step, and pairs the earliest notes that are left over. With the same tolerance for every note,
-    no other pairing has more pairs.
+    It goes from step to step, and pairs the earliest notes that are left over. No other pairing has more pairs, because
+    all notes have the same tolerance.
 
     Args:
         there: bool [phrase, step, pitch, track], starts.
@@ -173,7 +174,7 @@ def _near(there: np.ndarray, made: np.ndarray) -> np.ndarray:
     pairs = np.zeros(there.shape[1:], np.uint16)
     for first, second in zip(there, made, strict=True):
         pairs += (first & second) | (waiting_there & second) | (waiting_made & first)
-        # Where a note was paired with a waiting one, its counterpart of this step, if any, waits next.
+        # A note waits unless it was paired just now. Waiting notes are paired first.
         waiting_there, waiting_made = (
             first & (waiting_there | ~(second | waiting_made)),
             second & (waiting_made | ~(first | waiting_there)),

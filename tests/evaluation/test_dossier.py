@@ -147,6 +147,13 @@ def test_what_did_not_count_notes_has_no_row_of_them():
     assert "## Notes" not in text
 
 
+def test_it_says_what_the_intervals_are_over():
+    assert "else over phrases (bootstrap; " in dossier()
+    assert "else over songs, or phrases in runs that count no notes (bootstrap; " in dossier(with_notes())
+    counting = {"tuned_3200": with_notes()["tuned_3200"][:1]}
+    assert "else over songs (bootstrap; " in dossier(counting)
+
+
 def test_every_run_stands_beside_the_paper():
     text, title = dossier(), "Every run"
     # Of SR: (4.5 + 0.5 + 0.8 + 4.2 + 5.9) / 5; of cells, without the piano: (1 + 3 + 7 + 4) / 4.
