@@ -41,7 +41,7 @@ class Song:
     tempo: float
 
 
-def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
+def read_song(source: str | os.PathLike | bytes, grid: Grid, *, strict: bool = True) -> Song:
     """Reads a Standard MIDI file.
 
     Onsets and ends are rounded to the nearest step (halves go up). A note sounds for at least one step.
@@ -54,13 +54,16 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
     Args:
         source: the file's path, or its content.
         grid: the grid to lay the notes on.
+        strict: whether to refuse another meter than 4/4, and an absurd tempo. If not, a bar is four beats of the
+            file from time zero, whatever its meter.
 
     Raises:
         SongError: if the file cannot be read, is not MIDI, is not in 4/4 from time zero, has no notes, or its
             length or tempo is absurd. The checks come before any allocation.
     """
     score = _parse(source if isinstance(source, bytes) else read_bytes(source, MAX_FILE_BYTES))
-    _check_meter(score)
+    if strict:
+        _check_meter(score)
     played = [_quantised(track, score.ticks_per_quarter, grid) for track in score.tracks]
     last_step = max((int(ends.max()) for *_, ends in played if ends.size), default=0)
     last_step = max(last_step, _marked_end(score, grid))
@@ -69,7 +72,7 @@ def read_song(source: str | os.PathLike | bytes, grid: Grid) -> Song:
     bars = -(-last_step // grid.steps)
     if bars > MAX_BARS:
         raise SongError(f"too long: {bars} bars, at most {MAX_BARS}")
-    tempo = _longest_tempo(score)
+    tempo = _longest_tempo(score, strict)
 
     pianoroll = notes.silence(bars, grid)
     for family, pitches, starts, ends in played:
@@ -232,8 +235,8 @@ def _marked_end(score: symusic.Score, grid: Grid) -> int:
     return int(notes.nearest_step(np.int64(ticks), score.ticks_per_quarter, grid))
 
 
-def _longest_tempo(score: symusic.Score) -> float:
-    """Returns the tempo that is in force for the most ticks, in beats per minute."""
+def _longest_tempo(score: symusic.Score, strict: bool) -> float:
+    """Returns the tempo that is in force for the most ticks, in beats per minute; an absurd one only if not strict."""
     changes = sorted((max(change.time, 0), change.mspq) for change in score.tempos)
     lasting = {}
     times = [0, *(time for time, _ in changes), max(score.end(), 1)]
@@ -241,9 +244,9 @@ def _longest_tempo(score: symusic.Score) -> float:
     for beat, start, end in zip(beats, times[:-1], times[1:], strict=True):
         lasting[beat] = lasting.get(beat, 0) + max(end - start, 0)
     beat = max(lasting, key=lasting.get)
-    if not 60e6 / MAX_TEMPO <= beat <= 60e6 / MIN_TEMPO:
+    if strict and not 60e6 / MAX_TEMPO <= beat <= 60e6 / MIN_TEMPO:
         raise SongError(f"absurd tempo: {beat} microseconds a beat")
-    return 60e6 / beat
+    return 60e6 / max(beat, 1)
 
 
 def _written(track: Track, cells: np.ndarray, grid: Grid, flat: bool) -> symusic.core.TrackTick:
