@@ -8,7 +8,7 @@ from msw2.evaluation.results import Estimate
 NONE = "n/a"
 # Columns of words. They are aligned to the left, all others to the right.
 WORDS = {
-    *("row", "metric", "track", "claim", "source", "quantity", "outcome"),
+    *("row", "metric", "track", "claim", "source", "quantity", "outcome", "reason"),
     *("group", "comparison", "ratio", "contender", "lowest to highest", "goal", "unit"),
     *("processes x threads", "samples: median, 95th percentile"),
 }

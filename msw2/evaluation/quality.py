@@ -63,7 +63,7 @@ def compare(
         without = [_compare(*_without(sets, groups, half, group), seed) for group in range(GROUPS)]
     return {
         key: Estimate(
-            value, *_interval(value, [] if key.metric.startswith("OA_") else [w[key] for w in without])
+            value, *interval(value, [] if key.metric.startswith("OA_") else [w[key] for w in without])
         )
         for key, value in values.items()
     }
@@ -89,12 +89,12 @@ def _compare(sets: dict[str, _Set], half: int | None, seed: int) -> dict[Key, fl
     found: dict[Key, float] = {}
     others = [row for row in sets if row != DATASET]
     for row in others:
-        found |= _overlaps(row, real.ratios, sets[row].ratios, seed)
+        found |= overlaps(row, real.ratios, sets[row].ratios, seed)
         found[Key(row, "FD", "correct", ALL)] = _equal_frechet(real.vectors, sets[row].vectors)
     if half is None:
         return found
     first, second = real.where(slice(half)), real.where(slice(half, None))
-    found |= _overlaps(FLOOR, first.ratios, second.ratios, seed)
+    found |= overlaps(FLOOR, first.ratios, second.ratios, seed)
     for row in (*others, FLOOR):
         # Restored phrases give their second half, too: the first half is not independent of the reference.
         compared = second.vectors if row == FLOOR else sets[row].vectors[-len(second.vectors) :]
@@ -132,8 +132,13 @@ def _groups(songs: np.ndarray, half: int | None) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def _interval(value: float, without: list[float]) -> tuple[float, float]:
-    """Returns the jackknife's interval of a value, from the values without each group; NaN if there are none."""
+def interval(value: float, without: list[float]) -> tuple[float, float]:
+    """Returns the jackknife's 95 % interval of a value that is not below 0; NaN without values.
+
+    Args:
+        value: of all.
+        without: the values without each group; none: there is no interval.
+    """
     if not without:
         return np.nan, np.nan
     error = np.sqrt((len(without) - 1) * np.var(without))
@@ -254,7 +259,18 @@ def _equal_frechet(first: np.ndarray, second: np.ndarray) -> float:
     return frechet_distance(*(each[np.arange(size) * len(each) // size] for each in (first, second)))
 
 
-def _overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, float]:
+def overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, float]:
+    """Returns the overlapping areas of a row with the real set.
+
+    Args:
+        row: its name, for the keys.
+        real: counts of the real set, by (name, definition) of a measure.
+        other: counts of the row.
+        seed: of the draw of pairs.
+
+    Returns:
+        `OA_<metric>` for each track and `OA`, their mean, with the mean over tracks.
+    """
     found: dict[Key, float] = {}
     columns: dict[str, list[float]] = {track: [] for track in TRACK_NAMES}
     for measure in COMPARED:

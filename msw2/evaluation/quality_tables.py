@@ -20,7 +20,7 @@ def sections(evaluation: Evaluation) -> list[str]:
             "## Overlapping area with the dataset (%)",
             "Overlap of two densities: of the distances between dataset phrases by a metric, and of those from them "
             f"to the row's (Yang and Lerch 2018). 100 is best. {_FLOOR}: what real songs are to one another.",
-            _overlaps(evaluation, rows),
+            overlaps(evaluation, rows),
             "## Fréchet distance to the dataset",
             "Between Gaussians fitted to a vector of features of each phrase (`msw2/music/features.py`; the formula "
             "of Heusel et al. 2017), in deviations of the dataset. 0 is best, but the fewer the phrases, the larger it "
@@ -35,12 +35,13 @@ def sections(evaluation: Evaluation) -> list[str]:
             f"Distance (1 - F1 over the cells of all tracks, %) to the nearest of {among} training phrases, in any "
             f"transposition by up to six semitones. A near copy is at most {100 * NEAR:g} % away. What is much nearer "
             f"than the row {DATASET}, songs that were not heard, leans on those that were.",
-            _novelty(evaluation),
+            novelty(evaluation),
         ]
     return parts
 
 
-def _overlaps(evaluation: Evaluation, rows: list[str]) -> str:
+def overlaps(evaluation: Evaluation, rows: list[str]) -> str:
+    """Returns the table of overlapping areas of rows, in percent, mean first."""
     lines = []
     for title, metric in (("mean", "OA"), *((measure.name, f"OA_{measure.name}") for measure in COMPARED)):
         for row in rows:
@@ -59,7 +60,8 @@ def _frechet(evaluation: Evaluation, rows: list[str]) -> str:
     return table(["row", "to the dataset", "to its first half"], lines)
 
 
-def _novelty(evaluation: Evaluation) -> str:
+def novelty(evaluation: Evaluation) -> str:
+    """Returns the table of distances to training phrases, of the rows that have them."""
     rows = [row for row in evaluation.phrases if (row, METRICS[0], "correct", ALL) in evaluation.estimates]
     lines = [
         [row, *(text(evaluation.estimates[row, m, "correct", ALL], 100) for m in METRICS)] for row in rows

@@ -51,7 +51,7 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         "## Notes",
         "A note is a run of cells of one pitch; on drums every cell is a note. A bar repeats the bar before it if "
         "all its cells are the same.",
-        _by_measure(evaluation, NOTE_MEASURES),
+        by_measure(evaluation, NOTE_MEASURES),
         "## Table I, by the released functions",
         "As the released code computes them, faults included (`msw2/music/table1.py`): SR and DP in percent, "
         'and cells a bar for "UPC". Rows in italics are the paper\'s, with its columns re-labelled.',
@@ -61,9 +61,9 @@ def markdown(evaluation: Evaluation, *, split: str, preset: str) -> str:
         "below their values.",
         _distances(evaluation),
         "## The correct metrics",
-        _by_measure(evaluation, CORRECT),
+        by_measure(evaluation, CORRECT),
         "Tonal distance of two tracks in the same beat: 0 for the same pitch classes, at most 3.",
-        _by_measure(evaluation, [TONAL_DISTANCE], TONAL_DISTANCE.columns),
+        by_measure(evaluation, [TONAL_DISTANCE], TONAL_DISTANCE.columns),
     ]
     if len(evaluation.phrases) > 1:
         parts += [
@@ -132,9 +132,16 @@ def _distance(evaluation: Evaluation, row: str, measure: Measure) -> str:
     return text(evaluation.estimates[row, distances.name(measure.name), measure.definition, ALL], 1)
 
 
-def _by_measure(
+def by_measure(
     evaluation: Evaluation, measures: Sequence[Measure], columns: Sequence[str] = TRACK_NAMES
 ) -> str:
+    """Returns a table of measures, a line a row of the evaluation, with their intervals.
+
+    Args:
+        evaluation: with an estimate of each measure for each row.
+        measures: in order.
+        columns: tracks, or pairs of tracks.
+    """
     lines = [
         line
         for measure in measures
