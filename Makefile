@@ -7,6 +7,8 @@ TRACK  ?=
 MIDI   ?=
 LPD    ?=
 NPZ    ?=
+REAL   ?=
+MADE   ?=
 FLAGS  ?=
 RECIPE_SET ?= full
 PYTHON ?= python3
@@ -16,7 +18,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page listening-test demo reproduce bench test test-browser wheel test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test test-browser wheel test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -47,6 +49,7 @@ help:
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
 	@echo 'make page                 $(HOME_OF)/samples/index.html: hear them in a browser'
 	@echo 'make eval | figures       tables and pictures'
+	@echo 'make compare              songs of any model beside real ones   REAL=folder MADE=folder'
 	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
@@ -100,6 +103,10 @@ listening-test: install $(STORE) $(TRAINED)
 
 page: install $(if $(wildcard $(HOME_OF)/samples/*/*.mid),,generate)
 	$(PY) -m msw2.cli.page --folder=$(HOME_OF)/samples $(call asked,page)
+
+# Of any model, on folders of MIDI or pypianoroll files.
+compare: install
+	$(PY) -m msw2.cli.compare --real='$(REAL)' --made='$(MADE)' $(call asked,$@)
 
 serve: install $(if $(wildcard $(HOME_OF)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(HOME_OF) $(call asked,$@)

@@ -34,7 +34,7 @@ def test_it_lists_every_command_with_a_sentence(tmp_path):
 def test_a_command_that_there_is_not_is_refused(tmp_path):
     done = msw2("generat", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: 'generat' is not one of bench, data, ")
+    assert done.stderr.startswith("error: 'generat' is not one of bench, compare, data, ")
 
 
 def test_a_sub_command_is_the_command_with_its_flags(tmp_path):
