@@ -51,7 +51,8 @@ def _draw_ratios(axis: Axes, comparison: FolderComparison) -> None:
     axis.axvline(1, color=_REAL, linewidth=1.6)
     labels = [f"{aspect or TOTAL}\n{each.mean:.1f}" for aspect, each in zip(_ASPECTS, found, strict=True)]
     axis.set_yticks(rows, labels=labels)
-    axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.07), "ncols": 4}
+    axis.legend(frameon=False, fontsize=9, labelcolor=INK, columnspacing=1.2, **below)
     size = comparison.closeness.size
     _dress(axis, f"distance / floor, {size:,} phrases (1: as near as real songs)", "x")
 
