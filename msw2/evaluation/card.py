@@ -54,7 +54,7 @@ def markdown(card: Card, evaluation: Evaluation, cost: Cost) -> str:
         [
             f"# Weights `{card.name}`",
             "",
-            f"Preset `{card.preset}`, half precision, {card.size / 2**20:.1f} MB. {card.prior}",
+            f"Preset `{card.preset}`, half precision with rounded matrices, {card.size / 2**20:.1f} MB. {card.prior}",
             "",
             "## Training",
             "",

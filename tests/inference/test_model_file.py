@@ -11,7 +11,7 @@ import pytest
 
 from msw2.inference import trained
 from msw2.inference.band import Band
-from msw2.inference.model_file import CONFIG, WEIGHTS, ModelFile
+from msw2.inference.model_file import CONFIG, WEIGHTS, ModelFile, rounded
 from msw2.inference.trained import open_trained
 from msw2.training.runs import RunError
 
@@ -35,6 +35,8 @@ def test_half_precision_rounds_each_weight_once_and_computes_in_float32(band, ha
         assert after.dtype == before.dtype
         expected = before.numpy()
         if expected.dtype == np.float32:
+            if expected.ndim > 1:
+                expected = rounded(expected)
             expected = expected.astype(np.float16).astype(np.float32)
         np.testing.assert_array_equal(after.numpy(), expected, err_msg=before.path)
     points = band.prior.points.astype(np.float16).astype(np.float32)
@@ -42,6 +44,16 @@ def test_half_precision_rounds_each_weight_once_and_computes_in_float32(band, ha
     np.testing.assert_array_equal(loaded.prior.points, points)
     np.testing.assert_array_equal(loaded.prior.neighbours, band.prior.neighbours)
     assert loaded.model.compute_dtype == "float32"
+
+
+def test_a_matrix_is_rounded_to_a_power_of_two_within_a_sixteenth_of_its_deviation():
+    matrix = np.array([[0.7, -0.7, 0.03], [-0.7, 0.7, -0.04]], np.float32)
+    # deviation 0.572, a sixteenth of it 0.0357: the step is 1 / 32
+    found = rounded(matrix)
+    np.testing.assert_array_equal(found * 32, [[22, -22, 1], [-22, 22, -1]])
+    vector = np.array([0.7, 0.03, 0.011], np.float32)
+    np.testing.assert_array_equal(rounded(vector), vector)
+    np.testing.assert_array_equal(rounded(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
 
 
 def test_keras_itself_loads_half_precision(halved):
