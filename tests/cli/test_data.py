@@ -46,7 +46,11 @@ def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
         (["--midi=none"], "error: MIDI folder none does not exist"),
         (["--lpd=none"], "error: LPD folder none does not exist"),
         (["--npz=none"], "error: phrase file none does not exist"),
-        (["--midi=none", "--test_songs=none"], "error: the list of test songs none cannot be read: "),
+        (["--midi=none", "--songs=none"], "error: the list of songs none cannot be read: "),
+        (
+            ["--midi=none", "--others"],
+            "error: --others goes with --songs: without a list, all songs are taken",
+        ),
         (["--midi=a", "--npz=b"], "error: --midi and --npz are given: give one source"),
     ],
 )
