@@ -39,7 +39,7 @@ def _build(source, out, **rules):
 
 
 def _all_songs(store):
-    opened = Store.open(store)
+    opened = Store.open(store, measuring=True)
     return {each.name: each for split in SPLITS for each in opened.songs(split)}
 
 
@@ -77,7 +77,7 @@ def test_what_goes_in_comes_out_again(tmp_path, folder):
         assert found.tempo == 100
         assert np.array_equal(found.phrases.reshape(8 * 48, 84, 5), song(9, seed)[: 8 * 48])
     assert {split: manifest["splits"][split]["songs"] for split in SPLITS} == {
-        split: len(list(Store.open(tmp_path / "store").songs(split))) for split in SPLITS
+        split: len(list(Store.open(tmp_path / "store", measuring=True).songs(split))) for split in SPLITS
     }
 
 
@@ -117,7 +117,7 @@ def test_the_report_accounts_for_every_file(tmp_path, folder):
 
 def test_the_manifest_counts_what_load_gives(tmp_path, folder):
     manifest = _build(midi_folder(folder), tmp_path / "store", shard_phrases=5)
-    store = Store.open(tmp_path / "store")
+    store = Store.open(tmp_path / "store", measuring=True)
     assert store.manifest == manifest
     for split in SPLITS:
         phrases = store.load(split)

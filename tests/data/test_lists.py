@@ -98,7 +98,7 @@ def test_with_others_a_list_holds_out_its_songs_and_what_is_a_version_of_them(tm
     assert splits == {"deep/version-1.mid": "train"} | {
         f"song-{seed}.mid": LISTED.get(f"song-{seed}", "train") for seed in range(12)
     }
-    store = Store.open(tmp_path / "store")
+    store = Store.open(tmp_path / "store", measuring=True)
     assert [len(list(store.songs(split))) for split in SPLITS] == [11, 1, 1]
 
 
