@@ -42,7 +42,7 @@ class Item:
 
     @property
     def stem(self) -> str:
-        """The name without folders and suffix, by which lists name a song."""
+        """The name without folders and suffix. Lists name songs so."""
         return pathlib.PurePath(self.name).stem
 
 
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def stem(self) -> str:
-        """The name without folders and suffix, by which lists name a song."""
+        """The name without folders and suffix. Lists name songs so."""
         return pathlib.PurePath(self.name).stem
 
 

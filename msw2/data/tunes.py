@@ -1,9 +1,9 @@
 """Which songs are one tune: arrangements, transpositions and other files of it share bars.
 
 What is compared is where the notes of a bar start: steps, and semitones above the bar's lowest start. Drums, lengths,
-instruments and the key do not count. Each pitched track gives its bars, so that a tune is found with another
-accompaniment, and all of them together give theirs, so that it is found with its notes on other tracks. Bars that
-unrelated songs share tell nothing: a bar counts only if it has enough notes, and few songs have it.
+instruments and the key do not count. Each pitched track gives its bars: so a tune is found with another accompaniment.
+All pitched tracks together give bars, too: so it is found with its notes on other tracks. Bars that unrelated songs
+share tell nothing. A bar counts only if it has enough notes, and few songs have it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from msw2.music.tracks import DRUMS
 FEWEST_STARTS, FEWEST_PITCHES = 6, 3  # of a bar that counts
 MOST_SONGS = 50  # that have a bar which counts
 SHARE = 0.1  # of the bars of the song that has fewer: songs that share more are one tune
-FEWEST_SHARED = 3  # bars: without it, one bar would join songs of a few bars
+FEWEST_SHARED = 3  # bars, or all that a song has: without it, one bar would join songs of a few bars
 
 
 def telling_bars(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:
@@ -37,7 +37,7 @@ def telling_bars(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:
     enough = (starts.sum(axis=(1, 2)) >= FEWEST_STARTS) & (pitches.sum(axis=1) >= FEWEST_PITCHES)
     bars, steps, heights = np.nonzero(starts[enough])
     heights -= pitches[enough].argmax(axis=1)[bars]
-    # The sum of a random number for each start, modulo 2^64: other starts have another sum, but for a chance of 2^-64.
+    # Each place in a bar has a random number. The sum over the starts, modulo 2^64, stands for the bar.
     numbers = np.random.PCG64(0).random_raw(grid.steps * grid.pitches)
     sums = np.zeros(np.count_nonzero(enough), np.uint64)
     np.add.at(sums, bars, numbers[steps * grid.pitches + heights])
@@ -48,8 +48,8 @@ def tunes_of(digests: Sequence[str], bars: Sequence[np.ndarray]) -> list[str]:
     """Returns for each song what stands for its tune: the first digest of all songs that are this tune.
 
     Two songs are one tune if they share more than SHARE of the bars of the song that has fewer, and at least
-    FEWEST_SHARED bars. Bars of more than MOST_SONGS songs do not count. If a song is one tune with two others, all
-    three are one.
+    FEWEST_SHARED bars or all that it has. Bars of more than MOST_SONGS songs do not count. If a song is one tune with
+    two others, all three are one.
 
     Args:
         digests: of the songs, all different.
@@ -68,7 +68,7 @@ def tunes_of(digests: Sequence[str], bars: Sequence[np.ndarray]) -> list[str]:
     counts = np.bincount(owners, minlength=size)
     shared = (has @ has.T).tocoo()
     fewer = np.minimum(counts[shared.row], counts[shared.col])
-    joined = (shared.data >= FEWEST_SHARED) & (shared.data > SHARE * fewer)
+    joined = (shared.data >= np.minimum(FEWEST_SHARED, fewer)) & (shared.data > SHARE * fewer)
     graph = scipy.sparse.coo_array(
         (np.ones(joined.sum(), bool), (shared.row[joined], shared.col[joined])), (size, size)
     )

@@ -23,7 +23,7 @@ MEASURING = {
 
 
 def _asks(source):
-    """Whether a module opens a store for measuring, or makes a store of its own."""
+    """Returns whether a module opens a store for measuring, or constructs a `Store` itself."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             given = [word.value for word in node.keywords if word.arg == "measuring"]

@@ -74,11 +74,14 @@ def test_more_than_a_tenth_of_the_bars_of_the_song_that_has_fewer_is_shared():
     assert _tunes(_song(40, [(PIANO, 30, short, 5)]), _song(80, [(PIANO, 30, with_five, 5)])) == ["a", "a"]
 
 
-@pytest.mark.parametrize(("shared", "expected"), [(2, ["a", "b"]), (3, ["a", "a"])])
-def test_songs_of_a_few_bars_share_at_least_three(shared, expected):
-    tune, other = _melody(4, 0), _melody(4, 1)
+@pytest.mark.parametrize(
+    ("bars", "shared", "expected"),
+    [(4, 2, ["a", "b"]), (4, 3, ["a", "a"]), (2, 1, ["a", "b"]), (2, 2, ["a", "a"])],
+)
+def test_songs_of_a_few_bars_share_at_least_three_or_all(bars, shared, expected):
+    tune, other = _melody(bars, 0), _melody(8, 1)
     mixed = [note for note in tune if note[0] < shared] + [note for note in other if note[0] >= shared]
-    assert _tunes(_song(4, [(PIANO, 30, tune, 5)]), _song(4, [(PIANO, 30, mixed, 5)])) == expected
+    assert _tunes(_song(bars, [(PIANO, 30, tune, 5)]), _song(8, [(PIANO, 30, mixed, 5)])) == expected
 
 
 def test_what_two_songs_share_with_a_third_makes_them_one_tune_named_by_the_first_digest():
