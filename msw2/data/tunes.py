@@ -47,8 +47,8 @@ def telling_bars(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:
 def tunes_of(digests: Sequence[str], bars: Sequence[np.ndarray]) -> list[str]:
     """Returns for each song what stands for its tune: the first digest of all songs that are this tune.
 
-    Two songs are one tune if they share more than SHARE of the bars of the song that has fewer, and at least
-    FEWEST_SHARED bars or all that it has. Bars of more than MOST_SONGS songs do not count. If a song is one tune with
+    Two songs are one tune if they share more than SHARE of the bars of the song that has fewer. They share at least
+    FEWEST_SHARED bars, or all that it has. Bars of more than MOST_SONGS songs do not count. If a song is one tune with
     two others, all three are one.
 
     Args:
