@@ -44,7 +44,7 @@ def tiny_store(tmp_path_factory):
         write_song(folder / f"{seed}.mid", held_notes(seed), GRID, 100 + seed)
     path = tmp_path_factory.mktemp("data") / "store"
     build_store(midi_folder(folder), path, workers=0)
-    return Store.open(path)
+    return Store.open(path, measuring=True)
 
 
 @pytest.fixture(scope="session")

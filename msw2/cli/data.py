@@ -4,17 +4,19 @@ Without a source: Freedoom's songs, fetched once. Own music: --midi=FOLDER, --lp
 """
 
 import pathlib
+from collections.abc import Mapping
 
 from absl import flags
 
 from msw2.cli.launch import OptionError, launch
-from msw2.data.build import Source, build_store
+from msw2.data.build import build_store
 from msw2.data.freedoom import freedoom
 from msw2.data.lpd import lpd_tree
 from msw2.data.midi_folder import midi_folder
 from msw2.data.phrase_file import phrase_file
-from msw2.data.splits import read_test_songs
+from msw2.data.splits import read_list
 from msw2.data.store import REPORT, SPLITS, StoreError
+from msw2.data.store_writer import Source
 from msw2.data.windows import SELECTIONS
 
 SOURCES = {"midi": midi_folder, "lpd": lpd_tree, "npz": phrase_file}
@@ -31,9 +33,12 @@ def define_flags() -> None:
     flags.DEFINE_integer("hop", 4, "Bars from one window to the next.", lower_bound=1)
     flags.DEFINE_integer("windows_per_song", 0, "Most windows a song; 0: all.", lower_bound=0)
     flags.DEFINE_string(
-        "test_songs",
-        None,
-        "List of the test songs, a file name a line; without it, the hash of a song decides.",
+        "songs", None, "List of the songs to take, with their splits: a CSV of song and split."
+    )
+    flags.DEFINE_bool(
+        "others",
+        False,
+        "With --songs: other songs, too, for training, unless they are versions of held-out ones.",
     )
     flags.DEFINE_integer("seed", 0, "Seed of the draw of windows.", lower_bound=0)
 
@@ -41,31 +46,41 @@ def define_flags() -> None:
 def main() -> None:
     """Makes the store, unless it is there, and prints what is in it."""
     values = flags.FLAGS
-    test_songs = read_test_songs(values.test_songs) if values.test_songs else ()
+    listed = read_list(values.songs) if values.songs else None
     manifest = build_store(
-        _source(),
+        _source(listed),
         values.store,
         selection=values.selection,
         hop=values.hop,
         windows_per_song=values.windows_per_song,
         seed=values.seed,
-        test_songs=test_songs,
+        listed=listed,
     )
     print(f"{values.store}: {manifest['files']:,} {manifest['unit']}, source {manifest['request']['source']}")
     for split in SPLITS:
         counts = manifest["splits"][split]
         print(f"  {split:<12}{counts['songs']:>7,} songs {counts['phrases']:>9,} phrases")
+    joined = manifest["joined"]
+    print(
+        f"  {joined['songs']:,} songs share {joined['tunes']:,} tunes, the largest has {joined['largest']:,} songs"
+    )
     if manifest["left_out"]:
         print(f"left out (each file in {pathlib.Path(values.store) / REPORT}):")
     for reason, count in manifest["left_out"].items():
         print(f"  {count:>7,} {reason}")
 
 
-def _source() -> Source:
-    """Returns the one source that the flags name, Freedoom without one."""
+def _source(listed: Mapping[str, str] | None) -> Source:
+    """Returns the one source that the flags name, Freedoom without one; of a folder, the listed songs."""
     given = [name for name in SOURCES if flags.FLAGS[name].value]
     if len(given) > 1:
         raise OptionError(f"{' and '.join(f'--{name}' for name in given)} are given: give one source")
+    if flags.FLAGS.others and listed is None:
+        raise OptionError("--others goes with --songs: without a list, all songs are taken")
+    if listed is not None and given not in (["midi"], ["lpd"]):
+        raise OptionError("--songs names files of a folder: give --midi or --lpd")
+    if listed is not None:
+        return SOURCES[given[0]](flags.FLAGS[given[0]].value, listed, others=flags.FLAGS.others)
     if given:
         return SOURCES[given[0]](flags.FLAGS[given[0]].value)
     return freedoom(pathlib.Path(flags.FLAGS.store).parent / "freedoom")

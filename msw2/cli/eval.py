@@ -45,7 +45,7 @@ def main() -> None:
     """Writes `<run>/eval/table1.md` and `metrics.csv`, and prints the main figures."""
     set_up_device(flags.FLAGS.threads)
     values, run, start = flags.FLAGS, options.open_run(), time.monotonic()
-    store = options.open_fitting_store(run)
+    store = options.open_fitting_store(run, measuring=True)
     _check(store, "train", values.train_phrases)
     _check(store, values.split, values.held_out)
     asked = {each.name for each in dataclasses.fields(Request)} & set(values)

@@ -8,7 +8,7 @@ from absl import flags
 
 from msw2.cli import options
 from msw2.cli.launch import OptionError, launch
-from msw2.data.store import SPLITS, Store
+from msw2.data.store import OPEN_SPLITS, Store
 from msw2.evaluation import paper_figures
 from msw2.inference.sampling import Sampler
 from msw2.inference.trained import Trained
@@ -21,7 +21,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     options.define_trained()
     options.define_store()
-    flags.DEFINE_enum("split", "test", SPLITS, "Split of the store to take the phrase from.")
+    flags.DEFINE_enum("split", "validation", OPEN_SPLITS, "Split of the store to take the phrase from.")
     flags.DEFINE_integer(
         "phrase",
         None,

@@ -52,7 +52,7 @@ def main() -> None:
     others, soundfont = _others(values.system), sound_options.checked_soundfont()
     set_up_device(values.threads)
     run = options.open_run()
-    store = options.open_fitting_store(run)
+    store = options.open_fitting_store(run, measuring=True)
     unfused = _no_fusion_run(store)
     chosen = _excerpts(store)
     systems = _own(run, unfused, chosen)

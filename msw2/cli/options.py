@@ -220,17 +220,17 @@ def open_run() -> Trained:
     return open_trained(flags.FLAGS.run)
 
 
-def open_store() -> Store:
+def open_store(*, measuring: bool = False) -> Store:
     """Returns the store that `--store` names."""
-    return Store.open(flags.FLAGS.store)
+    return Store.open(flags.FLAGS.store, measuring=measuring)
 
 
-def open_fitting_store(run: Trained) -> Store:
+def open_fitting_store(run: Trained, *, measuring: bool = False) -> Store:
     """Returns the store that `--store` names.
 
     Raises:
         RunError: if its grid is not the run's.
     """
-    store = open_store()
+    store = open_store(measuring=measuring)
     check_grid(run, store)
     return store

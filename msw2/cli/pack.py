@@ -58,7 +58,7 @@ def define_flags() -> None:
 def main() -> None:
     """Writes `msw2/weights/<name>.keras` and `<name>.md`."""
     set_up_device(flags.FLAGS.threads)
-    values, run, store = flags.FLAGS, Run.open(flags.FLAGS.run), options.open_store()
+    values, run, store = flags.FLAGS, Run.open(flags.FLAGS.run), options.open_store(measuring=True)
     check_fit(run, store)
     file = WEIGHTS / f"{values.name}{SUFFIX}"
     with replacing(WEIGHTS / f"{values.name}.md") as card, replacing(file) as weights:

@@ -13,7 +13,7 @@ from absl import flags
 from msw2.cli import options, sound_options
 from msw2.cli.launch import OptionError, launch
 from msw2.cli.samples import samples_folder, write_samples
-from msw2.data.store import SPLITS
+from msw2.data.store import OPEN_SPLITS
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import MadeSong
 from msw2.inference.trained import Trained
@@ -37,7 +37,7 @@ def define_flags() -> None:
     options.define_store()
     flags.DEFINE_string("midi", None, "A MIDI file to restore, instead of songs of the store.")
     flags.DEFINE_integer("songs", 8, "Most songs of the store to restore.", lower_bound=1)
-    flags.DEFINE_enum("split", "test", SPLITS, "Split of the store to take them from.")
+    flags.DEFINE_enum("split", "validation", OPEN_SPLITS, "Split of the store to take them from.")
     sound_options.define_sound()
 
 

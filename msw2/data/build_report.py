@@ -11,19 +11,37 @@ from msw2.data.song_files import Outcome
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
-COLUMNS = ("name", "sha256", "split", "phrases", "reason")
+COLUMNS = ("name", "sha256", "split", "phrases", "tune", "reason")
+SAME_TUNE = "same tune as a listed validation or test song"
 
 
 class Report:
     """Collects a row for every file of a source."""
 
     def __init__(self):
-        self.rows: list[tuple[str, str, str, int, str]] = []
+        self.rows: list[tuple[str, str, str, int, str, str]] = []
 
-    def add(self, outcome: Outcome, split: str = "") -> None:
-        """Adds a file: with its split where it gave phrases, with the reason where it did not."""
-        phrases = 0 if outcome.phrases is None else len(outcome.phrases)
-        self.rows.append((outcome.name, outcome.digest, split, phrases, outcome.reason))
+    def add_unusable(self, outcome: Outcome) -> None:
+        """Adds a file that gave no phrases, with the reason."""
+        self.rows.append((outcome.name, outcome.digest, "", 0, "", outcome.reason))
+
+    def add_song(self, outcome: Outcome, phrases: int, tune: str, split: str) -> None:
+        """Adds a song.
+
+        Args:
+            outcome: of its file.
+            phrases: how many it gave.
+            tune: the SHA-256 that stands for its tune.
+            split: where the phrases are; empty where the song is left out, as its tune is in another split.
+        """
+        row = (outcome.name, outcome.digest, split, phrases if split else 0, tune[:16])
+        self.rows.append((*row, "" if split else SAME_TUNE))
+
+    def joined(self) -> dict[str, int]:
+        """Returns how many songs share a tune with others (`songs`), of how many tunes, and the most of one tune."""
+        sizes = collections.Counter(tune for *_, tune, _ in self.rows if tune)
+        several = [size for size in sizes.values() if size > 1]
+        return {"songs": sum(several), "tunes": len(several), "largest": max(several, default=0)}
 
     def left_out(self) -> dict[str, int]:
         """Returns how many files were left out for each reason, most frequent first, details cut off."""

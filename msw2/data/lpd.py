@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Collection
 
 from msw2.data.song_files import SongSource, folder_items
 from msw2.data.store import StoreError
@@ -13,16 +14,22 @@ from msw2.music.multitrack_file import load_multitrack
 MAX_FILE_BYTES = 16 * 2**20
 
 
-def lpd_tree(path: str | os.PathLike) -> SongSource:
+def lpd_tree(path: str | os.PathLike, listed: Collection[str] = (), *, others: bool = True) -> SongSource:
     """Returns the songs of a folder of LPD files; every file in it is accounted for.
 
+    Args:
+        path: the folder.
+        listed: names of songs, as `SongSource.listed` has them.
+        others: whether to read other files than the listed ones, too.
+
     Raises:
-        StoreError: if the folder does not exist.
+        StoreError: if the folder does not exist, or has none of the listed songs.
     """
     folder = pathlib.Path(path)
     if not folder.is_dir():
         raise StoreError(f"LPD folder {folder} does not exist")
-    return SongSource("lpd", read_lpd, folder_items(folder, MAX_FILE_BYTES))
+    items = folder_items(folder, MAX_FILE_BYTES, listed, others=others)
+    return SongSource("lpd", read_lpd, items, listed=frozenset(listed))
 
 
 def read_lpd(path: str | os.PathLike, grid: Grid) -> Song:

@@ -5,19 +5,23 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from msw2.data import packing
+from msw2.data.store import StoreError
+from msw2.data.tunes import telling_bars
 from msw2.data.windows import SELECTIONS, Rules, cut, windows
 from msw2.music.grid import Grid
 from msw2.music.midi import Song, SongError, read_bytes
-from msw2.system.progress import Progress
+from msw2.system.progress import Progress, say
 from msw2.system.workers import map_in_order
 
 READER_CRASHED = "reader crashed"
+MISSING = "listed song is missing"
+NAMED = 5  # missing songs that are named at once; the report has all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +40,34 @@ class Item:
     digest: str = ""
     problem: str = ""
 
+    @property
+    def stem(self) -> str:
+        """The name without folders and suffix. Lists name songs so."""
+        return pathlib.PurePath(self.name).stem
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of one file: phrases, or the reason why there are none."""
+    """What came of one file: phrases, or the reason why there are none.
+
+    Attributes:
+        name: as `Item`.
+        digest: as `Item`.
+        phrases: of the song; None where there are none.
+        reason: why there are none.
+        bars: uint64 [bar], fingerprints of `tunes.telling_bars`.
+    """
 
     name: str
     digest: str
     phrases: packing.Phrases | None = None
     reason: str = ""
+    bars: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    @property
+    def stem(self) -> str:
+        """The name without folders and suffix. Lists name songs so."""
+        return pathlib.PurePath(self.name).stem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +80,7 @@ class SongSource:
         read: a module-level function (path, grid) -> Song that raises SongError.
         items: the files, with their digests.
         prepare: called before the first file is read.
+        listed: names, without folders and suffix, of files that go before others with the same bytes.
     """
 
     unit: ClassVar[str] = "files"
@@ -64,6 +88,7 @@ class SongSource:
     read: Callable[[str, Grid], Song]
     items: tuple[Item, ...]
     prepare: Callable[[], None] = lambda: None
+    listed: Collection[str] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -81,7 +106,9 @@ class SongSource:
         """
         self.prepare()
         first = {}
-        for item in sorted(self.items, key=lambda item: (item.digest, item.name)):
+        for item in sorted(
+            self.items, key=lambda item: (item.digest, item.stem not in self.listed, item.name)
+        ):
             if item.problem:
                 yield Outcome(item.name, item.digest, reason=item.problem)
             elif item.digest in first:
@@ -108,24 +135,53 @@ def outcome_of(item: Item, read: Callable[[str, Grid], Song], grid: Grid, rules:
         return Outcome(item.name, item.digest, reason=f"no window in which {SELECTIONS[rules.selection]}")
     steps = range(0, len(first_bars), packing.CHUNK)
     chunks = (cut(song.pianoroll, grid, first_bars[start : start + packing.CHUNK]) for start in steps)
-    return Outcome(item.name, item.digest, packing.summarise(chunks, first_bars, song.tempo, grid))
+    phrases = packing.summarise(chunks, first_bars, song.tempo, grid)
+    return Outcome(item.name, item.digest, phrases, bars=telling_bars(song.pianoroll, grid))
 
 
-def folder_items(folder: pathlib.Path, max_bytes: int) -> tuple[Item, ...]:
+def folder_items(
+    folder: pathlib.Path, max_bytes: int, listed: Collection[str] = (), *, others: bool = True
+) -> tuple[Item, ...]:
     """Returns every file below a folder, of whatever name, sorted: the content decides what is a song.
 
     Links to folders are not followed, as they may go round in circles; they come back as unusable items.
+
+    Args:
+        folder: where they are, however deep.
+        max_bytes: most bytes of a file.
+        listed: names, without folders and suffix, of files that should be there; missing ones come back as unusable
+            items.
+        others: whether to look at other files, too. Without them, items are called by the names in the list, so that
+            it does not matter how the folder is laid out.
+
+    Raises:
+        StoreError: if there is a list and none of its files is there.
     """
     paths = []
     for parent, folders, names in os.walk(folder):
         paths += [os.path.join(parent, name) for name in names]
         paths += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
-    progress, items = Progress(len(paths), f"files of {folder} hashed"), []
-    for path in sorted(paths):
-        items.append(_digested(os.path.relpath(path, folder), path, max_bytes))
+    named = [(os.path.relpath(path, folder), path) for path in sorted(paths)]
+    found = {pathlib.PurePath(path).stem: path for _, path in reversed(named)} if listed else {}
+    missing = _missing(sorted(set(listed) - set(found)), len(listed), folder)
+    if not others:
+        named = [(name, found[name]) for name in sorted(listed) if name in found]
+    progress, items = Progress(len(named), f"files of {folder} hashed"), []
+    for name, path in named:
+        items.append(_digested(name, path, max_bytes))
         progress.update(len(items))
     progress.close()
-    return tuple(items)
+    return (*items, *missing)
+
+
+def _missing(names: list[str], listed: int, folder: pathlib.Path) -> list[Item]:
+    """Returns the items of listed songs that are not in a folder, and says that they are missing."""
+    if names and len(names) == listed:
+        raise StoreError(f"none of the {listed:,} listed songs is in {folder}: its files have other names")
+    if names:
+        first = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+        say(f"{len(names):,} of {listed:,} listed songs are not in {folder}: {first}")
+    return [Item(name, "", problem=MISSING) for name in names]
 
 
 def _digested(name: str, path: str, max_bytes: int) -> Item:

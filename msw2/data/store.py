@@ -19,6 +19,7 @@ from msw2.music.tracks import TRACK_NAMES
 
 FORMAT = 1  # raised when an older reader would misread a newer store
 SPLITS = ("train", "validation", "test")
+OPEN_SPLITS = SPLITS[:2]  # what anyone may read: whoever chooses by the test songs has no test any more
 MANIFEST = "manifest.json"
 REPORT = "report.csv"
 BATCH = 256
@@ -67,15 +68,21 @@ class Store:
         path: its folder.
         grid: the grid of its phrases.
         manifest: the content of manifest.json; `build` says what is in it.
+        measuring: whether the phrases of test songs may be read: to measure what is finished, and for nothing else.
     """
 
     path: pathlib.Path
     grid: Grid
     manifest: dict
+    measuring: bool = False
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> "Store":
+    def open(cls, path: str | os.PathLike, *, measuring: bool = False) -> "Store":
         """Opens a store.
+
+        Args:
+            path: its folder.
+            measuring: whether the phrases of test songs may be read. A test lists who may ask for it.
 
         Raises:
             StoreError: if `path` holds no store, or one of another format or other tracks.
@@ -98,10 +105,16 @@ class Store:
             grid = Grid(**manifest["grid"])
         except (TypeError, ValueError) as error:
             raise StoreError(f"the store {path} has an impossible grid: {error}") from error
-        return cls(path, grid, manifest)
+        return cls(path, grid, manifest, measuring)
 
     def files(self, split: str) -> list[str]:
-        """Returns the paths of a split's shards, in order; empty for an empty split."""
+        """Returns the paths of a split's shards, in order; empty for an empty split.
+
+        Raises:
+            ValueError: for an unknown split, or for the test songs in a store that is not for measuring.
+        """
+        if not self.measuring and split not in OPEN_SPLITS and split in SPLITS:
+            raise ValueError(f"the split {split} is for measuring alone: open the store with measuring=True")
         return [str(self.path / name) for name in self._split(split)["files"]]
 
     def count(self, split: str) -> int:

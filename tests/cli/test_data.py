@@ -34,8 +34,9 @@ def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
     assert lines[0] == f"{tmp_path / 'store'}: 5 files, source midi"
     assert [line.split()[0] for line in lines[1:4]] == ["train", "validation", "test"]
     assert sum(int(line.split()[3]) for line in lines[1:4]) == 4
-    assert lines[4] == f"left out (each file in {tmp_path / 'store' / 'report.csv'}):"
-    assert lines[5].split() == ["1", "damaged", "MIDI", "file"]
+    assert lines[4].split("tunes")[0].split() == ["0", "songs", "share", "0"]
+    assert lines[5] == f"left out (each file in {tmp_path / 'store' / 'report.csv'}):"
+    assert lines[6].split() == ["1", "damaged", "MIDI", "file"]
     again = _run(*arguments)
     assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
 
@@ -46,7 +47,11 @@ def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
         (["--midi=none"], "error: MIDI folder none does not exist"),
         (["--lpd=none"], "error: LPD folder none does not exist"),
         (["--npz=none"], "error: phrase file none does not exist"),
-        (["--midi=none", "--test_songs=none"], "error: the list of test songs none cannot be read: "),
+        (["--midi=none", "--songs=none"], "error: the list of songs none cannot be read: "),
+        (
+            ["--midi=none", "--others"],
+            "error: --others goes with --songs: without a list, all songs are taken",
+        ),
         (["--midi=a", "--npz=b"], "error: --midi and --npz are given: give one source"),
     ],
 )

@@ -62,9 +62,9 @@ def test_figures_are_drawn_of_what_was_trained_and_of_one_phrase(draw, own_run, 
     assert sorted(folder.iterdir()) == paths
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
-    phrase, sampler = tiny_store.load("test")[1:], Sampler.of(own_run)
+    phrase, sampler = tiny_store.load("validation")[1:], Sampler.of(own_run)
     expected = {
-        "original (phrase 1 of test)": phrase,
+        "original (phrase 1 of validation)": phrase,
         "restored without refine": sampler.restore(phrase, refined=False),
         "restored": sampler.restore(phrase, refined=True),
     }
@@ -74,10 +74,10 @@ def test_figures_are_drawn_of_what_was_trained_and_of_one_phrase(draw, own_run, 
 
 
 def test_a_phrase_that_is_not_there_is_refused(draw, monkeypatch):
-    with pytest.raises(OptionError, match="phrase 2 is not below 2, the phrases of the split test of"):
+    with pytest.raises(OptionError, match="phrase 2 is not below 2, the phrases of the split validation of"):
         draw("--phrase=2")
     monkeypatch.setattr(Store, "count", lambda *_: 0)
-    with pytest.raises(OptionError, match="has no phrases in its split test: give another --split"):
+    with pytest.raises(OptionError, match="has no phrases in its split validation: give another --split"):
         draw()
 
 
@@ -108,7 +108,7 @@ def test_a_run_with_a_shared_bvae_is_set_beside_this_one(draw, tiny_store, tmp_p
     monkeypatch.setattr(figures, "Sampler", NamedSampler)
     folder = draw(f"--shared_run={shared.path}")
     assert (folder / "figure9_shared.png").read_bytes().startswith(b"\x89PNG")
-    original = join_phrases(tiny_store.load("test", 1))
+    original = join_phrases(tiny_store.load("validation", 1))
     drawn = songs["figure9_shared.png"]
     assert list(drawn) == [
         "restored, independent BVAEs",

@@ -39,7 +39,7 @@ def _build(source, out, **rules):
 
 
 def _all_songs(store):
-    opened = Store.open(store)
+    opened = Store.open(store, measuring=True)
     return {each.name: each for split in SPLITS for each in opened.songs(split)}
 
 
@@ -77,7 +77,7 @@ def test_what_goes_in_comes_out_again(tmp_path, folder):
         assert found.tempo == 100
         assert np.array_equal(found.phrases.reshape(8 * 48, 84, 5), song(9, seed)[: 8 * 48])
     assert {split: manifest["splits"][split]["songs"] for split in SPLITS} == {
-        split: len(list(Store.open(tmp_path / "store").songs(split))) for split in SPLITS
+        split: len(list(Store.open(tmp_path / "store", measuring=True).songs(split))) for split in SPLITS
     }
 
 
@@ -103,6 +103,7 @@ def test_the_report_accounts_for_every_file(tmp_path, folder):
         row["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name, row in good.items()
     )
+    assert all(row["tune"] == row["sha256"][:16] for row in good.values())
     assert manifest["files"] == len(rows) == 20
     assert manifest["left_out"] == {
         nothing: 2,
@@ -116,7 +117,7 @@ def test_the_report_accounts_for_every_file(tmp_path, folder):
 
 def test_the_manifest_counts_what_load_gives(tmp_path, folder):
     manifest = _build(midi_folder(folder), tmp_path / "store", shard_phrases=5)
-    store = Store.open(tmp_path / "store")
+    store = Store.open(tmp_path / "store", measuring=True)
     assert store.manifest == manifest
     for split in SPLITS:
         phrases = store.load(split)
@@ -126,6 +127,8 @@ def test_the_manifest_counts_what_load_gives(tmp_path, folder):
         assert about["bars"] == len(phrases) * 4
         assert list(about["sounding_bars"].values()) == phrases.any(axis=(2, 3)).sum(axis=(0, 1)).tolist()
         assert len(store.files(split)) == -(-len(phrases) // 5)
+        digests = [hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest() for file in store.files(split)]
+        assert about["sha256"] == digests
         assert np.array_equal(store.load(split, limit=3), phrases[:3])
         names = [song.name for song in store.songs(split) for _ in song.bars]
         assert store.song_names(split).tolist() == names
@@ -135,6 +138,8 @@ def test_the_manifest_counts_what_load_gives(tmp_path, folder):
     assert manifest["cells"] == train.sum(axis=(0, 1, 2)).T.tolist()
     assert manifest["steps"] == len(train) * 4 * 48
     assert all(manifest["splits"][split]["songs"] for split in SPLITS)
+    report = (tmp_path / "store" / "report.csv").read_bytes()
+    assert manifest["report"] == hashlib.sha256(report).hexdigest()
 
 
 def test_a_record_has_one_packed_feature_a_track(tmp_path, folder):
@@ -226,18 +231,6 @@ def test_the_same_request_is_already_there_and_another_is_refused(tmp_path, fold
         _build(midi_folder(folder), tmp_path / "store")
 
 
-def test_listed_songs_and_no_others_are_the_test_split(tmp_path, folder):
-    manifest = _build(midi_folder(folder), tmp_path / "store", test_songs={"good-2", "good-7"})
-    found = {row["name"] for row in _report(tmp_path / "store").values() if row["split"] == "test"}
-    assert found == {"good-2.mid", "good-7.mid"}
-    assert manifest["splits"]["test"]["songs"] == 2
-    with pytest.raises(StoreError, match=r"holds another store \(different test_songs\)"):
-        _build(midi_folder(folder), tmp_path / "store")
-    with pytest.raises(StoreError, match="none of the 1 listed test songs is among those of the source"):
-        _build(midi_folder(folder), tmp_path / "other", test_songs={"absent"})
-    assert not (tmp_path / "other").exists()
-
-
 def test_a_folder_that_is_no_store_is_not_touched_but_an_empty_one_is_used(tmp_path, folder):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1").write_text("…")
@@ -252,8 +245,8 @@ def test_a_killed_run_leaves_no_store_and_the_next_one_starts_afresh(tmp_path, f
     source = midi_folder(folder)
     script = (
         "import os, sys\n"
-        "from msw2.data import build, midi_folder\n"
-        "build.Report.write = lambda *_: os._exit(9)\n"  # killed with all shards written
+        "from msw2.data import build, build_report, midi_folder\n"
+        "build_report.Report.write = lambda *_: os._exit(9)\n"  # killed with all shards written
         "build.build_store(midi_folder.midi_folder(sys.argv[1]), sys.argv[2], workers=0)\n"
     )
     killed = _python(script, folder, tmp_path / "store")

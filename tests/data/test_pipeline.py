@@ -35,7 +35,7 @@ def write_store(path, grid, phrases, shard_phrases=4):
         "splits": splits,
     }
     (path / MANIFEST).write_text(json.dumps(manifest))
-    return Store.open(path)
+    return Store.open(path, measuring=True)
 
 
 def random_phrases(grid, count, seed=0, share=0.2):
