@@ -53,4 +53,6 @@ class BVAEPart(Part):
         if self.likelihood != "bernoulli":
             raise ValueError(f"decoding 'draft' goes with likelihood 'bernoulli', not {self.likelihood!r}")
         if self.position:
-            raise ValueError("decoding 'draft' does not go with position True: a draft has a bias for each step")
+            raise ValueError(
+                "decoding 'draft' does not go with position True: a draft has a bias for each step"
+            )
