@@ -71,7 +71,7 @@ RELEASED = dataclasses.replace(
 
 TUNED = dataclasses.replace(
     PAPER,
-    # A bar of piano holds more than 64 numbers can: of all changes this one brings back most notes.
+    # A bar of piano holds more than 64 numbers can: beside the decoder, this brings back most notes.
     bvae_latent=256,
     # The latent vector does the work now; half of the LSTM costs few notes and saves a third of the time.
     bvae_hidden=64,
