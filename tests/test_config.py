@@ -21,6 +21,7 @@ PAPER_FIELDS = {
     "bvae_hidden": 128,
     "bvae_latent": 64,
     "encoder_states": "last",
+    "decoding": "latent",
     "gates": "sigmoid",
     "position": False,
     "likelihood": "gaussian",
@@ -61,6 +62,30 @@ RELEASED_CHANGES = {
     "mfg_latent": (128, 64),
     "prior_std": (1.0, 0.01),
 }
+# The names alone: the values are TUNED's own.
+TUNED_CHANGES = {
+    *("bvae_hidden", "bvae_latent", "encoder_states", "decoding", "likelihood", "output_bias", "epsilon_std"),
+    *("bvae_kl", "bvae_epochs", "refine_epochs", "refine_residual", "mfg_hidden", "mfg_latent", "mfg_output"),
+    *(
+        "mfg_target",
+        "standardise",
+        "mfg_kl",
+        "mfg_epochs",
+        "prior",
+        "prior_neighbours",
+        "optimizer",
+        "schedule",
+    ),
+    *(
+        "learning_rate",
+        "mfg_learning_rate",
+        "clip_norm",
+        "train_bars",
+        "epoch_bars",
+        "transpose",
+        "silent_bars",
+    ),
+}
 
 
 def differences(a, b):
@@ -75,6 +100,10 @@ def test_paper_is_the_papers():
 
 def test_released_differs_from_paper_in_what_the_code_says_and_in_nothing_else():
     assert differences(PAPER, RELEASED) == RELEASED_CHANGES
+
+
+def test_tuned_differs_from_paper_in_these_fields_and_in_no_other():
+    assert differences(PAPER, TUNED).keys() == TUNED_CHANGES
 
 
 def test_the_grid_is_made_of_the_five_sizes_in_their_order():
@@ -119,7 +148,7 @@ def test_what_a_bvae_reads(unit, train_bars, expected):
 
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
-    maths = ("gates", "likelihood", "sigma", "output_bias", "position", "encoder_states")
+    maths = ("gates", "likelihood", "sigma", "output_bias", "position", "encoder_states", "decoding")
     maths += ("fusion", "mfg_output", "mfg_target", "standardise", "prior")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
@@ -160,6 +189,8 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
         ("seed", 2**31, "seed 2147483648 is out of range: 0 to 2147483647"),
         ("unit", "song", "unit 'song' is not one of bar, phrase"),
         ("shared", 1, "shared 1 is not of type bool"),
+        ("decoding", "repeat", "decoding 'repeat' is not one of latent, draft"),
+        ("decoding", "draft", "decoding 'draft' goes with likelihood 'bernoulli', not 'gaussian'"),
         ("gates", "tanh", "gates 'tanh' is not one of sigmoid, hard_sigmoid"),
         ("likelihood", "poisson", "likelihood 'poisson' is not one of gaussian, bernoulli"),
         ("sigma", "", "sigma '' is not one of log_variance, multiplier"),
@@ -227,6 +258,23 @@ def test_relu_is_for_the_perceptrons():
         assert (changed.fusion, changed.mfg_output) == (fusion, "relu")
 
 
+def test_a_draft_has_its_own_idea_of_the_step():
+    with pytest.raises(
+        ValueError,
+        match=r"^decoding 'draft' does not go with position True: a draft has a bias for each step$",
+    ):
+        dataclasses.replace(TUNED, position=True)
+    assert dataclasses.replace(TUNED, position=True, decoding="latent").position
+
+
+def test_a_draft_of_tracks_ends_in_a_dense_layer():
+    with pytest.raises(ValueError, match=r"^decoding 'draft' goes with mfg_output 'linear', not 'tanh'$"):
+        dataclasses.replace(TUNED, mfg_output="tanh")
+    for fusion in ("concatenate", "project", "none"):  # they draft no tracks
+        assert dataclasses.replace(TUNED, mfg_output="tanh", fusion=fusion).decoding == "draft"
+    assert dataclasses.replace(TUNED, mfg_output="tanh", decoding="latent").mfg_output == "tanh"
+
+
 def test_without_fusion_a_bar_is_as_large_as_its_five_tracks():
     sizes = {
         fusion: dataclasses.replace(PAPER, fusion=fusion).fusion_latent for fusion in config.CHOICES["fusion"]
@@ -273,8 +321,8 @@ def test_a_numpy_integer_is_refused_because_json_cannot_write_it():
 # Each part's fields, by hand.
 FIELDS = {
     "GridPart": "bars steps pitches lowest_pitch beat_resolution",
-    "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states gates position likelihood output_bias sigma "
-    "epsilon_std bvae_kl bvae_epochs",
+    "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states decoding gates position likelihood output_bias "
+    "sigma epsilon_std bvae_kl bvae_epochs",
     "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight refine_residual",
     "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
     "mfg_transpositions mfg_learning_rate",
@@ -305,11 +353,11 @@ def test_every_field_says_what_it_means_where_it_is_declared():
 def test_a_config_of_before_is_restored_and_of_a_field_that_was_always_there_none_is_made_up():
     fields = dataclasses.asdict(dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4))
     assert Config.restored(fields) == Config(**fields)
-    new = {"precision", "finetune_epochs", "finetune_learning_rate", "refine_learning_rate"}
+    new = {"precision", "finetune_epochs", "finetune_learning_rate", "refine_learning_rate", "decoding"}
     before = {name: value for name, value in fields.items() if name not in new}
     found = Config.restored(before)
     assert (found.precision, found.finetune_epochs, found.finetune_learning_rate) == ("float32", 0, 1e-4)
-    assert found.refine_learning_rate == 1e-3
+    assert (found.refine_learning_rate, found.decoding) == (1e-3, "latent")
     assert {name: getattr(found, name) for name in before} == before
     for name in before:
         with pytest.raises(TypeError, match=f"'{name}'"):

@@ -28,7 +28,11 @@ def bvae_forward(config: Config) -> int:
     encoder = lstm(config.unit_steps, config.pitches, config.bvae_hidden)
     states = config.unit_steps if config.encoder_states == "all" else 1
     moments = 2 * states * config.bvae_hidden * 2 * config.bvae_latent
-    decoder = lstm(config.unit_steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
+    if config.decoding == "draft":
+        draft = 2 * config.bvae_latent * config.unit_steps * config.pitches
+        decoder = draft + lstm(config.unit_steps, config.pitches, config.bvae_hidden)
+    else:
+        decoder = lstm(config.unit_steps, 0, config.bvae_hidden, repeated=config.bvae_latent)
     if config.likelihood == "gaussian":
         output = lstm(config.unit_steps, config.bvae_hidden, config.pitches)
     else:

@@ -8,14 +8,19 @@ import torch
 from torch import nn
 
 from msw2.benchmarks import synthetic
-from msw2.config import Config
+from msw2.config import PAPER, Config
+
+MATHS = {
+    name: getattr(PAPER, name)
+    for name in ("gates", "likelihood", "encoder_states", "decoding", "position", "sigma")
+}
 
 
 class BVAE(nn.Module):
     """Encoder LSTM, moments, sampling, decoder LSTM, output LSTM.
 
     Args:
-        config: of sigmoid gates, `gaussian` likelihood, last state, no position.
+        config: of the maths of PAPER, and of any size.
 
     Raises:
         ValueError: for another config, which this network does not have.
@@ -23,9 +28,9 @@ class BVAE(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
-        kind = (config.gates, config.likelihood, config.encoder_states, config.position, config.sigma)
-        if kind != ("sigmoid", "gaussian", "last", False, "log_variance"):
-            raise ValueError(f"the PyTorch network has PAPER's maths, not {kind}")
+        other = [f"{name} {found!r}" for name in MATHS if (found := getattr(config, name)) != MATHS[name]]
+        if other:
+            raise ValueError(f"the PyTorch network has PAPER's maths, not {', '.join(other)}")
         self.config = config
         hidden, latent = config.bvae_hidden, config.bvae_latent
         self.encoder = nn.LSTM(config.pitches, hidden, batch_first=True)

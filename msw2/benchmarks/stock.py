@@ -57,18 +57,16 @@ class Position(keras.layers.Layer):
 def build_encoder(config: Config, name: str = "encoder") -> keras.Model:
     """Returns a BVAE's encoder: bar [batch, step, pitch] to moments [batch, 2 x latent]."""
     bar = keras.Input((config.unit_steps, config.pitches))
-    gates, hidden = GATES[config.gates], config.bvae_hidden
-    if config.encoder_states == "all":
-        states = keras.layers.LSTM(hidden, recurrent_activation=gates, return_sequences=True)(bar)
-        states = keras.layers.Flatten()(states)
-    else:
-        states = keras.layers.LSTM(hidden, recurrent_activation=gates)(bar)
+    states = _states(config, bar, config.bvae_hidden, config.encoder_states)
     return keras.Model(bar, _moments(states, config.bvae_latent), name=name)
 
 
 def build_decoder(config: Config, name: str = "decoder") -> keras.Model:
     """Returns a BVAE's decoder: latent vector to tanh or logits, [batch, step, pitch]."""
     latent = keras.Input((config.bvae_latent,))
+    if config.decoding == "draft":
+        bar = _drafted(config, latent, config.bvae_hidden, (config.unit_steps, config.pitches))
+        return keras.Model(latent, bar, name=name)
     repeated = keras.layers.RepeatVector(config.unit_steps)(latent)
     if config.position:
         repeated = Position(config.beat_resolution)(repeated)
@@ -88,17 +86,20 @@ def build_mfg_encoder(config: Config) -> keras.Model:
         raise ValueError(f"the stock MFG-VAE is of fusion vrae, not {config.fusion}")
     band = keras.Input((len(TRACKS), 2 * config.bvae_latent))
     scaled = _scale(config)(band) if config.standardise else band
-    states = keras.layers.LSTM(config.mfg_hidden, recurrent_activation=GATES[config.gates])(scaled)
+    states = _states(config, scaled, config.mfg_hidden, "all" if config.decoding == "draft" else "last")
     return keras.Model(band, _moments(states, config.mfg_latent), name="mfg_encoder")
 
 
 def build_mfg_decoder(config: Config) -> keras.Model:
     """Returns the MFG-VAE's decoder: latent vector to moments of the tracks."""
     latent = keras.Input((config.mfg_latent,))
-    states = _sequence(config, config.mfg_hidden)(keras.layers.RepeatVector(len(TRACKS))(latent))
     width = 2 * config.bvae_latent
-    output = _sequence(config, width) if config.mfg_output == "tanh" else keras.layers.Dense(width)
-    band = output(states)
+    if config.decoding == "draft":
+        band = _drafted(config, latent, config.mfg_hidden, (len(TRACKS), width))
+    else:
+        states = _sequence(config, config.mfg_hidden)(keras.layers.RepeatVector(len(TRACKS))(latent))
+        output = _sequence(config, width) if config.mfg_output == "tanh" else keras.layers.Dense(width)
+        band = output(states)
     if config.standardise:
         band = _scale(config, invert=True)(band)
     return keras.Model(latent, band, name="mfg_decoder")
@@ -157,6 +158,20 @@ def _compiled_vae(config, encoder, decoder, nll, kl_weight) -> keras.Model:
         optimizer = keras.optimizers.Adam.from_config(ours.get_config())
     model.compile(optimizer=optimizer, loss=nll, jit_compile=False)
     return model
+
+
+def _states(config: Config, sequences, hidden: int, which: str):
+    """Maps [batch, step, feature] to an LSTM's last state, or to all of them side by side."""
+    if which == "last":
+        return keras.layers.LSTM(hidden, recurrent_activation=GATES[config.gates])(sequences)
+    return keras.layers.Flatten()(_sequence(config, hidden)(sequences))
+
+
+def _drafted(config: Config, latent, hidden: int, shape: tuple[int, int]):
+    """Maps a latent vector to [batch, *shape]: all steps by a Dense, and what an LSTM that reads them corrects."""
+    steps, features = shape
+    draft = keras.layers.Reshape(shape)(keras.layers.Dense(steps * features)(latent))
+    return keras.layers.Add()([draft, keras.layers.Dense(features)(_sequence(config, hidden)(draft))])
 
 
 def _moments(states, latent: int):

@@ -20,6 +20,13 @@ class BVAEPart(Part):
         "What the encoder makes its moments of: its LSTM's last state, or all states side by side.",
         *("last", "all"),
     )
+    decoding: str = choice(
+        "What a decoder's LSTM reads at each step. latent: the latent vector; draft: the step's part of a draft, "
+        "which a Dense layer makes of the latent vector and the LSTM corrects. The MFG-VAE drafts its tracks "
+        "likewise, and its encoder then hands on all its states.",
+        *("latent", "draft"),
+        before="latent",
+    )
     gates: str = choice(
         "Activation of the gates of all LSTMs; hard_sigmoid is Keras 2's, of slope 0.2.",
         *("sigmoid", "hard_sigmoid"),
@@ -38,3 +45,14 @@ class BVAEPart(Part):
     epsilon_std: float = number("Standard deviation of epsilon.", 0.0)
     bvae_kl: float = number("Weight of the KL term, a mean over batch and latent units.", 0.0)
     bvae_epochs: int = number("Epochs of stage 1.", 1)
+
+    def check(self) -> None:
+        """Checks that a draft goes with the other fields."""
+        if self.decoding != "draft":
+            return
+        if self.likelihood != "bernoulli":
+            raise ValueError(f"decoding 'draft' goes with likelihood 'bernoulli', not {self.likelihood!r}")
+        if self.position:
+            raise ValueError(
+                "decoding 'draft' does not go with position True: a draft has a bias for each step"
+            )

@@ -42,3 +42,5 @@ class FusionPart(Part):
             raise ValueError(
                 "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear"
             )
+        if self.fusion == "vrae" and self.decoding == "draft" and self.mfg_output != "linear":
+            raise ValueError(f"decoding 'draft' goes with mfg_output 'linear', not {self.mfg_output!r}")

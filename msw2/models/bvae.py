@@ -31,13 +31,16 @@ def build_decoder(config: Config, track: str, *, portable: bool = False) -> kera
     The output is tanh in -1..1 for the `gaussian` likelihood, logits for the `bernoulli` one.
     """
     latent = keras.Input((config.bvae_latent,), name="latent")
+    lstm = {"hidden": config.bvae_hidden, "gates": config.gates, "portable": portable}
+    if config.decoding == "draft":
+        logits = vrae.decode_draft(latent, steps=config.unit_steps, features=config.pitches, **lstm)
+        unit = keras.layers.Activation("linear", dtype="float32", name="unit")(logits)
+        return keras.Model(latent, unit, name=f"{track}_decoder")
     states = vrae.decode_states(
         latent,
         steps=config.unit_steps,
-        hidden=config.bvae_hidden,
-        gates=config.gates,
         beat_resolution=config.beat_resolution if config.position else None,
-        portable=portable,
+        **lstm,
     )
     if config.likelihood == "gaussian":
         output = LSTM(

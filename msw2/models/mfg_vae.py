@@ -30,7 +30,7 @@ def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
             hidden=config.mfg_hidden,
             latent=config.mfg_latent,
             gates=config.gates,
-            states="last",
+            states="all" if config.decoding == "draft" else "last",
             portable=portable,
             name="mfg_encoder",
         )
@@ -97,15 +97,11 @@ def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) 
 
 def _decode_tracks(config: Config, latent, portable: bool):
     """Strategy 3: an LSTM over the tracks, and what `mfg_output` says on each of its states."""
-    states = vrae.decode_states(
-        latent,
-        steps=len(TRACKS),
-        hidden=config.mfg_hidden,
-        gates=config.gates,
-        beat_resolution=None,
-        portable=portable,
-    )
+    lstm = {"hidden": config.mfg_hidden, "gates": config.gates, "portable": portable}
     width = 2 * config.bvae_latent
+    if config.decoding == "draft":
+        return vrae.decode_draft(latent, steps=len(TRACKS), features=width, **lstm)
+    states = vrae.decode_states(latent, steps=len(TRACKS), beat_resolution=None, **lstm)
     if config.mfg_output == "tanh":
         output = LSTM(width, gates=config.gates, portable=portable, return_sequences=True, name="output")
     else:

@@ -58,6 +58,27 @@ def moments(features, latent: int):
     return keras.layers.Concatenate(dtype="float32", name="moments")([mean, s])
 
 
+def decode_draft(latent, *, steps: int, features: int, hidden: int, gates: str, portable: bool):
+    """Drafts a sequence from a latent vector and corrects it: [batch, latent] to [batch, step, feature], float32.
+
+    A Dense layer drafts all steps at once. An LSTM reads the draft from step to step, and what a Dense layer makes of
+    its states is added. A decoder that repeats the vector has to unroll it all from its state.
+
+    Args:
+        latent: keras tensor.
+        steps: steps to decode.
+        features: of a step.
+        hidden: units of the LSTM.
+        gates: see `kernels.lstm.LSTM`.
+        portable: see `kernels.lstm.LSTM`.
+    """
+    flat = keras.layers.Dense(steps * features, name="draft")(latent)
+    draft = keras.layers.Reshape((steps, features), dtype="float32", name="drafted")(flat)
+    states = LSTM(hidden, gates=gates, portable=portable, return_sequences=True, name="lstm")(draft)
+    correction = keras.layers.Dense(features, dtype="float32", name="output")(states)
+    return keras.layers.Add(dtype="float32", name="corrected")([draft, correction])
+
+
 def decode_states(
     latent, *, steps: int, hidden: int, gates: str, beat_resolution: int | None, portable: bool
 ):

@@ -17,8 +17,8 @@ class Adam(keras.optimizers.Adam):
     """Keras's Adam (Kingma and Ba 2015), in one operation a variable.
 
     Keras's own update takes about twice the CPU time: 7.7 ms against 3.6 ms for a BVAE of 128/64, 68 ms against 39 ms
-    at 256/256. A whole step takes some 60 ms and 200 ms, so that is 6 % and over 8 % of a step. (TUNED, one track, one
-    thread of a Zen 3, medians of 15 alternating rounds.)
+    at 256/256. A whole step takes some 60 ms and 200 ms, so that is 6 % and over 8 % of a step. (The maths of
+    tuned_3200, one track, one thread of a Zen 3, medians of 15 alternating rounds.)
     """
 
     def update_step(self, gradient, variable, learning_rate):

@@ -34,6 +34,16 @@ def test_a_phrase_has_the_steps_of_its_bars():
 def test_a_small_tuned_bvae_by_hand():
     encoder = 8 * 2 * (5 * 12 + 3 * 12)
     moments = 2 * (2 * 8 * 3 * 2)
-    decoder = 2 * 2 * 12 + 8 * 2 * 3 * 12
+    draft = 2 * 2 * (8 * 5)  # [1, 2] x [2, 40]
+    decoder = 8 * 2 * (5 * 12 + 3 * 12)  # reads another step of the draft in each
     output = 8 * 2 * 3 * 5
-    assert bvae_forward(dataclasses.replace(TUNED, **SMALL)) == encoder + moments + decoder + output
+    assert bvae_forward(dataclasses.replace(TUNED, **SMALL)) == encoder + moments + draft + decoder + output
+
+
+def test_a_decoder_that_repeats_the_vector_multiplies_it_once():
+    config = dataclasses.replace(TUNED, **SMALL, decoding="latent")
+    drafting = 2 * 2 * (8 * 5) + 8 * 2 * (5 * 12)
+    assert (
+        bvae_forward(dataclasses.replace(config, decoding="draft")) - bvae_forward(config)
+        == drafting - 2 * 2 * 12
+    )

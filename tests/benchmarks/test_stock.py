@@ -14,10 +14,9 @@ from msw2.models.sandwich import PARTS, build_sandwich, bvae_view
 
 SMALL = {"steps": 4, "beat_resolution": 1, "pitches": 5, "bvae_hidden": 6, "bvae_latent": 3}
 SMALL |= {"mfg_hidden": 5, "mfg_latent": 4, "epsilon_std": 1e-7, "lowest_pitch": 40}
-CONFIGS = {
-    name: dataclasses.replace(config, **SMALL)
-    for name, config in (("paper", PAPER), ("released", RELEASED), ("tuned", TUNED))
-}
+REPEATING = dataclasses.replace(TUNED, decoding="latent", position=True)  # what else a decoder can be
+PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "repeating": REPEATING}
+CONFIGS = {name: dataclasses.replace(config, **SMALL) for name, config in PRESETS.items()}
 # Weights so large that a gate of another slope, or another order of the gates, shows.
 WIDE = 0.8
 
@@ -65,7 +64,7 @@ def test_stage_1_has_our_parameters_and_our_loss(name):
     )
 
 
-@pytest.mark.parametrize("name", ["released", "tuned"])
+@pytest.mark.parametrize("name", ["released", "tuned", "repeating"])
 def test_stage_2_has_our_parameters_and_our_loss(name):
     config = CONFIGS[name]
     ours = training.our_mfg_vae(config)
@@ -166,5 +165,13 @@ def test_pytorch_draws_the_latent_vector_as_ours_is(monkeypatch):
 def test_pytorch_refuses_maths_that_it_does_not_have():
     pytest.importorskip("torch")
     pytorch = importlib.import_module("msw2.benchmarks.pytorch")
-    with pytest.raises(ValueError, match="PAPER's maths"):
-        pytorch.BVAE(CONFIGS["tuned"])
+    for changes, named in (
+        ({"position": True, "gates": "hard_sigmoid"}, "gates 'hard_sigmoid', position True"),
+        (
+            {"likelihood": "bernoulli", "decoding": "draft", "mfg_output": "linear"},
+            "likelihood 'bernoulli', decoding 'draft'",
+        ),
+        ({"encoder_states": "all", "sigma": "multiplier"}, "encoder_states 'all', sigma 'multiplier'"),
+    ):
+        with pytest.raises(ValueError, match=rf"^the PyTorch network has PAPER's maths, not {named}$"):
+            pytorch.BVAE(dataclasses.replace(CONFIGS["paper"], **changes))

@@ -21,9 +21,16 @@ from msw2.models.sandwich import PARTS, build_sandwich
 ROOT = pathlib.Path(msw2.__file__).parents[1]
 RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.flags"))
 SETS = ("full", "smoke")
-TUNED_3200 = dataclasses.replace(
-    TUNED, train_bars=3200, epoch_bars=0, bvae_epochs=20, refine_epochs=2, mfg_epochs=6, prior="parzen"
-)
+# All that its committed results were made with, whatever TUNED has become.
+OF_TUNED_3200 = {
+    "encoder_states": "all", "position": True, "likelihood": "bernoulli", "output_bias": True, "epsilon_std": 1.0,
+    "bvae_kl": 0.128, "bvae_epochs": 20, "refine_epochs": 2, "refine_weight": 2.0, "refine_residual": True,
+    "mfg_hidden": 256, "mfg_latent": 256, "mfg_output": "linear", "mfg_target": "means", "standardise": True,
+    "mfg_kl": 0.0, "mfg_epochs": 6, "mfg_transpositions": 12, "mfg_learning_rate": 3e-3, "prior": "parzen",
+    "prior_neighbours": 8, "optimizer": "adam", "learning_rate": 3e-3, "schedule": "cosine", "clip_norm": 1.0,
+    "transpose": 6, "mixed_bars": 0.2, "silent_bars": 0.1,
+}  # fmt: skip
+TUNED_3200 = dataclasses.replace(PAPER, **OF_TUNED_3200)
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def test_the_recipes_are_what_they_say(config):
             assert found == dataclasses.replace(origin, **values), (base, variant)
     variants = [name for name in RECIPES if name.startswith("tuned_3200-without_")]
     assert len(variants) == 14
-    for name in variants:  # what TUNED gains by a change is measured by PAPER's value of it
+    for name in variants:  # what it gains by a change is measured by PAPER's value of it
         changed = changes(config(name), TUNED_3200)
         assert changed
         assert changed.items() <= dataclasses.asdict(PAPER).items(), name
@@ -175,11 +182,8 @@ def test_a_recipe_is_a_flagfile_of_the_repository_too(parse, config, recipe, tmp
 
 
 def test_flags_override_a_recipe_and_another_preset_keeps_its_changes(config):
-    made = config("tuned_3200-shared", "--bvae_epochs=7", "--preset=demo", "--noshared")
-    changed = {
-        "train_bars": 3200, "epoch_bars": 0, "refine_epochs": 2, "mfg_epochs": 6, "bvae_epochs": 7, "prior": "parzen"
-    }  # fmt: skip
-    assert made == dataclasses.replace(DEMO, **changed)
+    made = config("tuned_3200-shared", "--bvae_epochs=7", "--preset=released", "--noshared")
+    assert made == dataclasses.replace(RELEASED, **OF_TUNED_3200 | {"bvae_epochs": 7})
 
 
 def test_a_recipe_that_there_is_not(config):

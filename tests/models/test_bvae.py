@@ -8,6 +8,11 @@ from msw2.models import bvae
 from msw2.models.refine import build_refiner
 from msw2.models.sandwich import build_sandwich, encoding_view
 
+# All that a decoder which repeats the latent vector can have.
+REPEATING = dataclasses.replace(
+    PAPER, likelihood="bernoulli", encoder_states="all", position=True, gates="hard_sigmoid"
+)
+
 
 @pytest.mark.parametrize(
     ("preset", "unit", "encoder", "decoder"),
@@ -16,8 +21,12 @@ from msw2.models.sandwich import build_sandwich, encoding_view
         (PAPER, "bar", 109056 + 16512, 98816 + 71568),
         (PAPER, "phrase", 109056 + 16512, 98816 + 71568),  # a recurrence is as large over more steps
         # Dense on all states, 48 or 192. The decoder's position: 12 steps a beat, and 4 or 16 beats.
-        (TUNED, "bar", 109056 + 128 * (48 * 128 + 1), 4 * 128 * (64 + 12 + 4 + 128 + 1) + 129 * 84),
-        (TUNED, "phrase", 109056 + 128 * (192 * 128 + 1), 4 * 128 * (64 + 12 + 16 + 128 + 1) + 129 * 84),
+        (REPEATING, "bar", 109056 + 128 * (48 * 128 + 1), 4 * 128 * (64 + 12 + 4 + 128 + 1) + 129 * 84),
+        (REPEATING, "phrase", 109056 + 128 * (192 * 128 + 1), 4 * 128 * (64 + 12 + 16 + 128 + 1) + 129 * 84),
+        # Encoder: an LSTM of 64 units, two Dense on all its states. Decoder: a Dense to all cells, an LSTM that reads
+        # them, a Dense on its states.
+        (TUNED, "bar", 38144 + 512 * (48 * 64 + 1), 257 * 48 * 84 + 38144 + 65 * 84),
+        (TUNED, "phrase", 38144 + 512 * (192 * 64 + 1), 257 * 192 * 84 + 38144 + 65 * 84),
         (RELEASED, "bar", 349184 + 131584, 525312 + 114576),
     ],
 )

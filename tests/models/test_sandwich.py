@@ -41,7 +41,7 @@ TUNED_LIKE = dataclasses.replace(
     mfg_hidden=11,
     mfg_latent=MFG_LATENT,
     likelihood="bernoulli",
-    position=True,
+    decoding="draft",
     encoder_states="all",
     standardise=True,
     mfg_output="linear",
@@ -52,7 +52,7 @@ TUNED_LIKE = dataclasses.replace(
 PAPER_LIKE = dataclasses.replace(
     TUNED_LIKE,
     likelihood="gaussian",
-    position=False,
+    decoding="latent",
     encoder_states="last",
     standardise=False,
     mfg_output="tanh",
@@ -384,7 +384,8 @@ def test_set_output_bias_is_the_log_odds_of_each_pitch():
     bias = decoder.get_layer("output").bias.numpy()
     np.testing.assert_allclose(bias[[0, 1, 2, 5]], np.array(expected)[[0, 1, 2, 5]], atol=1e-5)
     np.testing.assert_allclose(bias[[3, 4]], np.array(expected)[[3, 4]], rtol=1e-3)
-    # and it is what the logits start at: with nothing from the states, exactly
+    # and it is what the logits start at: with nothing from the draft and the states, exactly
+    decoder.get_layer("draft").kernel.assign(np.zeros((LATENT, STEPS * PITCHES)))
     decoder.get_layer("output").kernel.assign(np.zeros((9, PITCHES)))
     np.testing.assert_allclose(decoder(np.ones((1, LATENT)))[0, 5], bias, atol=1e-6)
 

@@ -18,17 +18,18 @@ TRAINED = {
     ("finetune", ""): set(PARTS),
 }
 # By hand, of 2 bars of 8 steps and 6 pitches, LSTMs of 7, latents of 3 and 4, and all states into the moments:
-# encoders 4 * 7 * (6 + 7 + 1) + 2 * 3 * (8 * 7 + 1), decoders 4 * 7 * (3 + 2 + 4 + 7 + 1) + 6 * (7 + 1),
-# the MFG-VAE 4 * 7 * (6 + 7 + 1) + 2 * 4 * (7 + 1) and 4 * 7 * (4 + 7 + 1) + 6 * (7 + 1), each with a scale 2 * 5 * 6,
+# encoders 4 * 7 * (6 + 7 + 1) + 2 * 3 * (8 * 7 + 1), decoders 8 * 6 * (3 + 1) + 4 * 7 * (6 + 7 + 1) + 6 * (7 + 1),
+# the MFG-VAE 4 * 7 * (6 + 7 + 1) + 2 * 4 * (5 * 7 + 1) and 5 * 6 * (4 + 1) + 4 * 7 * (6 + 7 + 1) + 6 * (7 + 1), each
+# with a scale 2 * 5 * 6,
 # refiners 6 * 512 + 512 + 512 * 513 + 256 * 513 + 256 * 257 + 6 * 257.
-COUNTS = {"encoder": 734, "decoder": 524, "refiner": 464_902, "mfg_encoder": 516, "mfg_decoder": 444}
+COUNTS = {"encoder": 734, "decoder": 632, "refiner": 464_902, "mfg_encoder": 740, "mfg_decoder": 650}
 LINES = {
     ("stage1", "bass"): (
-        "stage1 trains bass_encoder and bass_decoder (1,258 weights); frozen: 15 parts (2,330,502)"
+        "stage1 trains bass_encoder and bass_decoder (1,366 weights); frozen: 15 parts (2,331,364)"
     ),
-    ("refine", "drums"): "refine trains drums_refiner (464,902 weights); frozen: 16 parts (1,866,858)",
-    ("stage2", ""): "stage2 trains mfg_encoder and mfg_decoder (960 weights); frozen: 15 parts (2,330,800)",
-    ("finetune", ""): "finetune trains all 17 parts (2,331,760 weights)",
+    ("refine", "drums"): "refine trains drums_refiner (464,902 weights); frozen: 16 parts (1,867,828)",
+    ("stage2", ""): "stage2 trains mfg_encoder and mfg_decoder (1,390 weights); frozen: 15 parts (2,331,340)",
+    ("finetune", ""): "finetune trains all 17 parts (2,332,730 weights)",
 }
 
 

@@ -28,10 +28,13 @@ ALL = [*STAGE_1, *REFINERS, *STAGE_2, "prior"]
 
 @pytest.fixture
 def begin(tmp_path, config, store):
-    """Returns a function (name, **changes) -> a run bound to the store, without anything trained."""
+    """Returns a function (name, **changes) -> a run bound to the store, without anything trained.
+
+    Its decoders repeat the latent vector: that goes with any value of every other field.
+    """
 
     def begin(name, *, store=store, **changes):
-        run = Run.create(tmp_path / name, dataclasses.replace(config, **changes))
+        run = Run.create(tmp_path / name, dataclasses.replace(config, **{"decoding": "latent"} | changes))
         check_fit(run, store)
         return run
 
@@ -68,7 +71,7 @@ TAKEN = {
 # Another value of each field that a run on the same store may differ in.
 OTHER = {
     "unit": "phrase", "shared": True, "bvae_hidden": 8, "bvae_latent": 4, "encoder_states": "last",
-    "gates": "hard_sigmoid", "position": False, "likelihood": "gaussian", "output_bias": False,
+    "decoding": "draft", "gates": "hard_sigmoid", "position": True, "likelihood": "gaussian", "output_bias": False,
     "sigma": "multiplier", "epsilon_std": 0.25, "bvae_kl": 9.0, "bvae_epochs": 9,
     "refine": "none", "refine_output": "stochastic", "refine_epochs": 9, "refine_weight": 7.0,
     "refine_learning_rate": 0.5, "refine_residual": False,

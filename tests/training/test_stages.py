@@ -192,13 +192,15 @@ def test_the_refiner_trains_on_a_bvae_that_stays_as_it_is(  # noqa: PLR0917 - fi
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize(
+    ("likelihood", "decoding"), [("gaussian", "latent"), ("bernoulli", "latent"), ("bernoulli", "draft")]
+)
 def test_a_refiner_trains_behind_a_bvae_of_either_likelihood(  # noqa: PLR0917 - fixtures
-    tmp_path, monkeypatch, config, store, likelihood, is_compiled, fresh, give, history
+    tmp_path, monkeypatch, config, store, likelihood, decoding, is_compiled, fresh, give, history
 ):
     if not is_compiled:
         monkeypatch.setattr(compiled, "library", lambda: None)
-    config = dataclasses.replace(config, likelihood=likelihood)
+    config = dataclasses.replace(config, likelihood=likelihood, decoding=decoding)
     run = Run.create(tmp_path / "run", config)
     give(run, fresh(config), *stage1_parts("drums"))
     assert refining.train_refiner(run, store, "drums")
@@ -427,7 +429,7 @@ def test_the_maths_of_tuned_learns_a_handful_of_bars_by_heart():
 
 def test_papers_maths_trains_too(tmp_path, config, store, history):
     own = (
-        "likelihood", "sigma", "output_bias", "position", "encoder_states", "mfg_output", "mfg_target",
+        "likelihood", "sigma", "output_bias", "position", "encoder_states", "decoding", "mfg_output", "mfg_target",
         "standardise", "prior", "optimizer", "clip_norm", "bvae_kl", "epsilon_std",
     )  # fmt: skip
     config = dataclasses.replace(config, **{name: getattr(PAPER, name) for name in own})
