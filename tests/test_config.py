@@ -65,7 +65,16 @@ RELEASED_CHANGES = {
 # The names alone: the values are TUNED's own.
 TUNED_CHANGES = {
     *("bvae_hidden", "bvae_latent", "encoder_states", "decoding", "likelihood", "output_bias", "epsilon_std"),
-    *("bvae_kl", "bvae_epochs", "refine_epochs", "refine_residual", "mfg_hidden", "mfg_latent", "mfg_output"),
+    *(
+        "bvae_kl",
+        "bvae_epochs",
+        "refine_epochs",
+        "refine_residual",
+        "refine_weight",
+        "mfg_hidden",
+        "mfg_latent",
+        "mfg_output",
+    ),
     *(
         "mfg_target",
         "standardise",
