@@ -118,7 +118,7 @@ TUNED = dataclasses.replace(
     epoch_bars=32_000,
     bvae_epochs=20,
     refine_epochs=2,
-    mfg_epochs=30,
+    mfg_epochs=20,
     # Most bars of piano or strings are silent; one in ten is enough to learn silence.
     silent_bars=0.1,
 )
