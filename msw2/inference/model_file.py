@@ -24,7 +24,7 @@ from msw2.training.runs import RunError, load_weights
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
 WEIGHTS = "model.weights.h5"  # Keras's name
 METADATA = "metadata.json"  # Keras's
-ROUNDING = 16  # steps of a rounded matrix in its standard deviation, at least
+ROUNDING = 8  # steps of a rounded matrix in its standard deviation, at least
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
 # Errors that a damaged archive or member raises.
 DAMAGED = (
@@ -131,7 +131,7 @@ def write_model_file(
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
-    """Rounds a matrix to multiples of a power of two, at most a sixteenth of its standard deviation.
+    """Rounds a matrix to multiples of a power of two, at most an eighth of its standard deviation.
 
     The rounded numbers need a byte each where half precision needs two. Vectors stay as they are.
 

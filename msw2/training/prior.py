@@ -10,7 +10,7 @@ from msw2.models.prior import Prior
 from msw2.music.tracks import TRACKS
 
 MAX_POINTS = 4096  # phrases: 16 MB of latents of 4 x 256, which every SavedModel carries
-MAX_CLUSTERS = 256  # with 8 directions each, 9 MB of numbers
+MAX_CLUSTERS = 64  # with 8 directions each of 4 x 1,024 numbers, 9 MB
 FEWEST = 16  # phrases a cluster: its mean is none of them
 OWN_SHARE = 3  # draws from new songs for each draw from what was learnt before
 _TURNS = 8  # of the power iteration that finds a direction to halve along: near enough to the widest

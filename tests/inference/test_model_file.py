@@ -46,11 +46,11 @@ def test_half_precision_rounds_each_weight_once_and_computes_in_float32(band, ha
     assert loaded.model.compute_dtype == "float32"
 
 
-def test_a_matrix_is_rounded_to_a_power_of_two_within_a_sixteenth_of_its_deviation():
+def test_a_matrix_is_rounded_to_a_power_of_two_within_an_eighth_of_its_deviation():
     matrix = np.array([[0.7, -0.7, 0.03], [-0.7, 0.7, -0.04]], np.float32)
-    # deviation 0.572, a sixteenth of it 0.0357: the step is 1 / 32
+    # deviation 0.572, an eighth of it 0.0714: the step is 1 / 16
     found = rounded(matrix)
-    np.testing.assert_array_equal(found * 32, [[22, -22, 1], [-22, 22, -1]])
+    np.testing.assert_array_equal(found * 16, [[11, -11, 0], [-11, 11, -1]])
     vector = np.array([0.7, 0.03, 0.011], np.float32)
     np.testing.assert_array_equal(rounded(vector), vector)
     np.testing.assert_array_equal(rounded(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
