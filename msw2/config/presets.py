@@ -138,6 +138,7 @@ SMOKE = dataclasses.replace(
     TUNED,
     bvae_hidden=16,
     bvae_latent=8,
+    bvae_kl=0.25,  # 0.03 for each of eight numbers
     mfg_hidden=16,
     mfg_latent=8,
     prior_neighbours=2,
