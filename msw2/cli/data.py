@@ -60,10 +60,9 @@ def main() -> None:
     for split in SPLITS:
         counts = manifest["splits"][split]
         print(f"  {split:<12}{counts['songs']:>7,} songs {counts['phrases']:>9,} phrases")
-    joined = manifest["joined"]
-    print(
-        f"  {joined['songs']:,} songs share {joined['tunes']:,} tunes, the largest has {joined['largest']:,} songs"
-    )
+    if manifest["joined"]["songs"]:
+        songs, tunes, largest = (manifest["joined"][each] for each in ("songs", "tunes", "largest"))
+        print(f"  {songs:,} songs are versions of {tunes:,} tunes, at most {largest:,} of one tune")
     if manifest["left_out"]:
         print(f"left out (each file in {pathlib.Path(values.store) / REPORT}):")
     for reason, count in manifest["left_out"].items():

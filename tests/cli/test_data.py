@@ -34,11 +34,30 @@ def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
     assert lines[0] == f"{tmp_path / 'store'}: 5 files, source midi"
     assert [line.split()[0] for line in lines[1:4]] == ["train", "validation", "test"]
     assert sum(int(line.split()[3]) for line in lines[1:4]) == 4
-    assert lines[4].split("tunes")[0].split() == ["0", "songs", "share", "0"]
-    assert lines[5] == f"left out (each file in {tmp_path / 'store' / 'report.csv'}):"
-    assert lines[6].split() == ["1", "damaged", "MIDI", "file"]
+    assert lines[4] == f"left out (each file in {tmp_path / 'store' / 'report.csv'}):"
+    assert lines[5].split() == ["1", "damaged", "MIDI", "file"]
     again = _run(*arguments)
     assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
+
+
+def test_listed_songs_become_a_store_and_versions_are_counted(tmp_path):
+    (tmp_path / "songs").mkdir()
+    pianorolls = [np.random.default_rng(seed).random((4 * 48, 84, 5)) < 0.01 for seed in range(3)]
+    pianorolls.append(np.roll(pianorolls[0], 1, axis=0))
+    pianorolls.append(np.concatenate([pianorolls[0], pianorolls[0]]))
+    for name, pianoroll in zip("abcde", pianorolls, strict=True):
+        write_song(tmp_path / "songs" / f"{name}.mid", pianoroll, Grid(), 100)
+    (tmp_path / "list.csv").write_text("song,split\na,train\nb,validation\nc,test\ne,train\n")
+    done = _run(
+        f"--midi={tmp_path / 'songs'}",
+        f"--songs={tmp_path / 'list.csv'}",
+        f"--store={tmp_path / 'store'}",
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{tmp_path / 'store'}: 4 files, source midi"
+    assert [line.split()[:2] for line in lines[1:4]] == [["train", "2"], ["validation", "1"], ["test", "1"]]
+    assert lines[4:] == ["  2 songs are versions of 1 tunes, at most 2 of one tune"]
 
 
 @pytest.mark.parametrize(
