@@ -28,9 +28,9 @@ from msw2.training.store_check import check_fit
 
 PHRASES = 1000  # held-out and generated phrases that the figures are of
 SONGS = {
-    "tuned": "MIDI songs with drums, bass and at least one of piano, guitar and strings, gathered from public "
-    "repositories: pop, rock, country, hip hop, soul, classical and game music. The test songs are songs of the Lakh "
-    "MIDI Dataset.",
+    "tuned": "The songs of the Lakh MIDI Dataset that the list `experiments/lists/lakh.csv` names, split by tune, all "
+    "with drums, bass and at least one of piano, guitar and strings: pop, rock, country, hip hop, soul, classical and "
+    "game music. `experiments/lists/README.md` says how to make the same store.",
     "demo": "The 75 songs of Freedoom, a free game.",
 }
 LICENCES = {
