@@ -28,7 +28,7 @@ def test_the_weights_are_opened_by_their_name_and_the_card_has_their_figures(pac
     assert opened.config == own_run.config
     assert opened.preset == "smoke"
     card = (packed / "demo.md").read_text("utf-8")
-    assert card.startswith("# Weights `demo`\n\nPreset `smoke`, half precision, ")
+    assert card.startswith("# Weights `demo`\n\nPreset `smoke`, half precision with rounded matrices, ")
     assert "Commit abc1234. " in card
     assert "\n    make this\n    make a,b\n    python -m msw2.cli.pack " in card
     assert "train 6 songs (12 phrases)" in card
