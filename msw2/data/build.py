@@ -49,10 +49,11 @@ def build_store(
         shard_phrases: phrases a file.
 
     Returns:
-        The manifest: format, msw2, tracks, grid, request (source, fingerprint, rules, splits, grid), files,
-        unit (what these are), left_out (files for each reason), joined (songs of tunes that have several, and the most
-        songs of a tune), splits (of each songs, phrases, bars, steps, sounding_bars, files and their SHA-256), cells
-        (train: [track][pitch]), steps (train: what `cells` are out of) and the SHA-256 of the report.
+        The manifest. `format`, `msw2`, `tracks` and `grid` say what can read it. `request` has source, fingerprint,
+        rules, splits and grid. `files` and `unit` say how many of what there were, `left_out` how many for each reason.
+        `joined` counts songs of tunes that have several, and the most songs of a tune. `splits` has songs, phrases,
+        bars, steps, sounding_bars, files and their SHA-256 of each. `cells` [track][pitch] and `steps`, what they are
+        out of, are of the training songs. `report` is the report's SHA-256.
 
     Raises:
         StoreError: if another store is there, another process is making it, or nothing usable was found.

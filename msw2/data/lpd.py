@@ -1,11 +1,9 @@
 """Source: a tree of LPD-5 files, which pypianoroll reads."""
 
 import os
-import pathlib
 from collections.abc import Collection
 
-from msw2.data.song_files import SongSource, folder_items
-from msw2.data.store import StoreError
+from msw2.data.song_files import SongSource, folder_source
 from msw2.music.grid import Grid
 from msw2.music.midi import Song
 from msw2.music.multitrack import from_multitrack
@@ -25,11 +23,7 @@ def lpd_tree(path: str | os.PathLike, listed: Collection[str] = (), *, others: b
     Raises:
         StoreError: if the folder does not exist, or has none of the listed songs.
     """
-    folder = pathlib.Path(path)
-    if not folder.is_dir():
-        raise StoreError(f"LPD folder {folder} does not exist")
-    items = folder_items(folder, MAX_FILE_BYTES, listed, others=others)
-    return SongSource("lpd", read_lpd, items, listed=frozenset(listed))
+    return folder_source("lpd", read_lpd, path, MAX_FILE_BYTES, listed, others=others)
 
 
 def read_lpd(path: str | os.PathLike, grid: Grid) -> Song:

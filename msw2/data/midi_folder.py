@@ -1,11 +1,9 @@
 """Source: a folder of MIDI files, read however deep."""
 
 import os
-import pathlib
 from collections.abc import Collection
 
-from msw2.data.song_files import SongSource, folder_items
-from msw2.data.store import StoreError
+from msw2.data.song_files import SongSource, folder_source
 from msw2.music.midi import MAX_FILE_BYTES, read_song
 
 
@@ -20,8 +18,4 @@ def midi_folder(path: str | os.PathLike, listed: Collection[str] = (), *, others
     Raises:
         StoreError: if the folder does not exist, or has none of the listed songs.
     """
-    folder = pathlib.Path(path)
-    if not folder.is_dir():
-        raise StoreError(f"MIDI folder {folder} does not exist")
-    items = folder_items(folder, MAX_FILE_BYTES, listed, others=others)
-    return SongSource("midi", read_song, items, listed=frozenset(listed))
+    return folder_source("midi", read_song, path, MAX_FILE_BYTES, listed, others=others)

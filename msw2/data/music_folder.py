@@ -4,9 +4,9 @@ import collections
 import dataclasses
 import functools
 import hashlib
+import itertools
 import os
 import pathlib
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -224,12 +224,8 @@ class _Draw:
         rest = self._count - len(last)
         wanted = min(self._limit - rest, len(last)) if self._limit else len(last)
         last = [last[index * len(last) // wanted] for index in range(wanted)]
-        drawn = sorted([*_chained(self._layers), *last], key=lambda each: each[:2])
+        drawn = sorted([*itertools.chain(*self._layers), *last], key=lambda each: each[:2])
         return np.array([file for file, *_ in drawn]), np.stack([bits for *_, bits in drawn])
-
-
-def _chained(layers: Iterable[list]) -> Iterable[tuple]:
-    return (each for layer in layers for each in layer)
 
 
 def _brief(reason: str) -> str:

@@ -24,8 +24,19 @@ MISSING = "listed song is missing"
 NAMED = 5  # missing songs that are named at once; the report has all
 
 
+class _OfSource:
+    """What is called by a path relative to its source."""
+
+    name: str
+
+    @property
+    def stem(self) -> str:
+        """The name without folders and suffix. Lists name songs so."""
+        return pathlib.PurePath(self.name).stem
+
+
 @dataclasses.dataclass(frozen=True)
-class Item:
+class Item(_OfSource):
     """A file of a source.
 
     Attributes:
@@ -40,14 +51,9 @@ class Item:
     digest: str = ""
     problem: str = ""
 
-    @property
-    def stem(self) -> str:
-        """The name without folders and suffix. Lists name songs so."""
-        return pathlib.PurePath(self.name).stem
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(_OfSource):
     """What came of one file: phrases, or the reason why there are none.
 
     Attributes:
@@ -63,11 +69,6 @@ class Outcome:
     phrases: packing.Phrases | None = None
     reason: str = ""
     bars: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.uint64))
-
-    @property
-    def stem(self) -> str:
-        """The name without folders and suffix. Lists name songs so."""
-        return pathlib.PurePath(self.name).stem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +138,27 @@ def outcome_of(item: Item, read: Callable[[str, Grid], Song], grid: Grid, rules:
     chunks = (cut(song.pianoroll, grid, first_bars[start : start + packing.CHUNK]) for start in steps)
     phrases = packing.summarise(chunks, first_bars, song.tempo, grid)
     return Outcome(item.name, item.digest, phrases, bars=telling_bars(song.pianoroll, grid))
+
+
+def folder_source(
+    kind: str,
+    read: Callable[[str, Grid], Song],
+    path: str | os.PathLike,
+    max_bytes: int,
+    listed: Collection[str] = (),
+    *,
+    others: bool = True,
+) -> SongSource:
+    """Returns the songs of a folder; `SongSource` and `folder_items` have the arguments.
+
+    Raises:
+        StoreError: if the folder does not exist, or has none of the listed songs.
+    """
+    folder = pathlib.Path(path)
+    if not folder.is_dir():
+        raise StoreError(f"{kind.upper()} folder {folder} does not exist")
+    items = folder_items(folder, max_bytes, listed, others=others)
+    return SongSource(kind, read, items, listed=frozenset(listed))
 
 
 def folder_items(

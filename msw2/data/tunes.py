@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from msw2.music.grid import Grid
+from msw2.music.metrics import onsets_of
 from msw2.music.tracks import DRUMS
 
 FEWEST_STARTS, FEWEST_PITCHES = 6, 3  # of a bar that counts
@@ -30,8 +31,7 @@ def telling_bars(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:
         uint64 [bar], sorted, of all pitched tracks.
     """
     sounds = np.delete(np.moveaxis(pianoroll, -1, 0), DRUMS, axis=0)
-    starts = sounds.copy()
-    starts[:, 1:] &= ~sounds[:, :-1]
+    starts = onsets_of(sounds)
     starts = np.concatenate([starts, starts.any(axis=0, keepdims=True)]).reshape(-1, grid.steps, grid.pitches)
     pitches = starts.any(axis=1)
     enough = (starts.sum(axis=(1, 2)) >= FEWEST_STARTS) & (pitches.sum(axis=1) >= FEWEST_PITCHES)

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
+from msw2.evaluation.results import Estimate
 from msw2.music.metrics import Ratio
 
 _BLOCK = 2**22  # weights drawn at a time, 32 MB
@@ -34,6 +35,11 @@ class Sample:
         tails = [(1 - level) / 2, (1 + level) / 2]
         known = [column[~np.isnan(column)] for column in self.draws.T]
         return np.array([np.quantile(draws, tails) if len(draws) else (np.nan, np.nan) for draws in known]).T
+
+    def estimates(self) -> list[Estimate]:
+        """Returns the value of each column with its 95 % interval."""
+        numbers = np.stack([self.value, *self.interval()], axis=1).tolist()
+        return [Estimate(*number) for number in numbers]
 
 
 def resample(

@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 
 from msw2.data.music_folder import MusicError
-from msw2.evaluation.quality import GROUPS, SMALLEST_DEVIATION, frechet_distance, interval
+from msw2.evaluation.quality import GROUPS, SMALLEST_DEVIATION, evenly, frechet_distance, interval
 from msw2.evaluation.results import Estimate
 
 SPLITS = 10  # into halves
@@ -100,10 +100,10 @@ class _Sets:
 
     def distances(self, seed: int, size: int) -> tuple[dict[str, float], ...]:
         """Returns the set's distances, the floor's, and their ratios, means over the pairs of halves."""
-        made, floor = {}, {}
+        made, floor, places = {}, {}, self.halves(seed)
         for aspect, real in self.real.items():
-            other = _evenly(self.made[aspect], size)
-            pairs = [[_evenly(real[half], size) for half in pair] for pair in self.halves(seed)]
+            other = evenly(self.made[aspect], size)
+            pairs = [[evenly(real[half], size) for half in pair] for pair in places]
             made[aspect] = float(np.mean([frechet_distance(first, other) for first, _ in pairs]))
             floor[aspect] = float(np.mean([frechet_distance(first, second) for first, second in pairs]))
         for values in (made, floor):
@@ -153,11 +153,6 @@ def _scaled(real: Vectors, made: Vectors) -> tuple[Vectors, Vectors]:
         for each in (real, made)
     )
     return first, second
-
-
-def _evenly(vectors: np.ndarray, size: int) -> np.ndarray:
-    """Returns as many rows, spread over all."""
-    return vectors[np.arange(size) * len(vectors) // size]
 
 
 def _check(real_songs: np.ndarray, made_songs: np.ndarray) -> None:

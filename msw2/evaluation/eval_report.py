@@ -140,10 +140,9 @@ def write_metrics(path: str | os.PathLike, estimates: dict[Key, Estimate]) -> No
 def _estimates(
     row: str, metric: str, definition: str, columns: tuple[str, ...], sample: Sample
 ) -> dict[Key, Estimate]:
-    numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
     return {
-        Key(row, metric, definition, column): Estimate(*number)
-        for column, number in zip(columns, numbers, strict=True)
+        Key(row, metric, definition, column): estimate
+        for column, estimate in zip(columns, sample.estimates(), strict=True)
     }
 
 

@@ -79,11 +79,9 @@ def _metrics(row: str, counts: dict[tuple[str, str], Ratio], songs: np.ndarray, 
     samples = resample({name: counts[name] for name in measured}, seed, RESAMPLES, songs)
     found = {}
     for name, measure in measured.items():
-        sample = samples[name]
-        numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
         found |= {
-            Key(row, measure.name, "correct", column): Estimate(*number)
-            for column, number in zip(measure.columns, numbers, strict=True)
+            Key(row, measure.name, "correct", column): estimate
+            for column, estimate in zip(measure.columns, samples[name].estimates(), strict=True)
         }
     return found
 
@@ -104,8 +102,8 @@ def _controls(
 ) -> dict[str, Closeness]:
     """Measures sets that are no music, of `size` phrases. They have no intervals."""
     found = {}
-    taken = np.arange(size) * len(phrases) // size
-    for name, made in controls(phrases[taken], songs[taken], grid, seed=seed).items():
+    taken = (quality.evenly(each, size) for each in (phrases, songs))
+    for name, made in controls(*taken, grid, seed=seed).items():
         found[name] = closeness(vectors, aspects(made, grid), songs, np.zeros(size, np.int64), seed=seed)
     return found
 

@@ -8,12 +8,20 @@ from msw2.data.music_folder import Music
 from msw2.evaluation import quality_tables, tables
 from msw2.evaluation.closeness import SPLITS, TOTAL
 from msw2.evaluation.eval_report import write_metrics
-from msw2.evaluation.folder_comparison import MADE, MEASURED, RATIO, REAL, FolderComparison, distance_key
+from msw2.evaluation.folder_comparison import (
+    DISTANCE,
+    MADE,
+    MEASURED,
+    RATIO,
+    REAL,
+    FolderComparison,
+    distance_key,
+)
 from msw2.evaluation.folder_picture import draw_comparison
+from msw2.evaluation.glance import copies_line
 from msw2.evaluation.markdown import NONE, table, text
 from msw2.evaluation.measures import TONAL_DISTANCE
-from msw2.evaluation.novelty import METRICS, NEAR
-from msw2.evaluation.results import ALL, FLOOR, Estimate
+from msw2.evaluation.results import FLOOR, Estimate
 from msw2.music.aspects import NAMES
 from msw2.system.files import replacing
 
@@ -41,10 +49,10 @@ def markdown(comparison: FolderComparison) -> str:
         f"real songs, without a song in common; means over {SPLITS} ways to halve them. Nothing can be expected to be "
         "nearer than 1. The rows below the first are made of the real songs, and are no music: they show what this "
         "many phrases can tell.",
-        _ratios(comparison),
+        _by_aspect(comparison, RATIO, (MADE, *comparison.controls)),
         *_warnings(comparison),
         "The distances themselves. The fewer the phrases, the larger they are.",
-        _distances(comparison),
+        _by_aspect(comparison, DISTANCE, (FLOOR, MADE, *comparison.controls)),
         "## Metrics",
         tables.by_measure(evaluation, _TRACKED),
         "Tonal distance of two tracks in the same beat: 0 for the same pitch classes, at most 3.",
@@ -54,17 +62,8 @@ def markdown(comparison: FolderComparison) -> str:
         f"made ones (Yang and Lerch 2018). 100 is best. {FLOOR}: one half of the real songs with the other.",
         quality_tables.overlaps(evaluation, [MADE, FLOOR]),
     ]
-    if evaluation.searched is not None:
-        searched, there = evaluation.searched
-        among = f"{searched:,}" if searched == there else f"{searched:,} of the {there:,}"
-        parts += [
-            "## Is it copied?",
-            f"Distance (1 - F1 over the cells of all tracks, %) to the nearest of {among} training phrases, in any "
-            f"transposition by up to six semitones. A near copy is at most {100 * NEAR:g} % away. If the real songs "
-            f"were not trained on, what is much nearer than the row {REAL} leans on training songs.",
-            quality_tables.novelty(evaluation),
-        ]
-    return "\n\n".join(parts) + "\n"
+    leans = f"If the real songs were not trained on, what is much nearer than the row {REAL} leans on training songs."
+    return "\n\n".join([*parts, *quality_tables.copied(evaluation, leans)]) + "\n"
 
 
 def glance(comparison: FolderComparison) -> list[str]:
@@ -84,13 +83,9 @@ def glance(comparison: FolderComparison) -> list[str]:
     for row in (MADE, *comparison.controls):
         ratios = (f"{_distance(comparison, row, aspect, RATIO).mean:.1f}" for aspect in _ASPECTS)
         lines.append(f"  {row:<30}" + _columns(ratios))
-    estimates = comparison.evaluation.estimates
-    for row in (MADE, REAL) if comparison.evaluation.searched else ():
-        median, near = (100 * estimates[row, METRICS[at], "correct", ALL].mean for at in (0, 3))
-        lines.append(
-            f"{row}: {median:.1f} % from the nearest training phrase (median), {near:.1f} % are near copies"
-        )
-    return [*lines, *_warnings(comparison)]
+    evaluation = comparison.evaluation
+    copies = (copies_line(evaluation.estimates, row) for row in ((MADE, REAL) if evaluation.searched else ()))
+    return [*lines, *copies, *_warnings(comparison)]
 
 
 def write_comparison(folder: str | os.PathLike, comparison: FolderComparison) -> list[pathlib.Path]:
@@ -141,19 +136,8 @@ def _reasons(music: dict[str, Music]) -> list[str]:
     return [table(["row", "reason", "files", "outcome"], lines)] if lines else []
 
 
-def _ratios(comparison: FolderComparison) -> str:
-    lines = [
-        [row, *(text(_distance(comparison, row, aspect, RATIO), 1) for aspect in _ASPECTS)]
-        for row in (MADE, *comparison.controls)
-    ]
-    return table(["row", *map(_title, _ASPECTS)], lines)
-
-
-def _distances(comparison: FolderComparison) -> str:
-    lines = [
-        [row, *(text(_distance(comparison, row, aspect), 1) for aspect in _ASPECTS)]
-        for row in (FLOOR, MADE, *comparison.controls)
-    ]
+def _by_aspect(comparison: FolderComparison, metric: str, rows: Iterable[str]) -> str:
+    lines = [[row, *(text(_distance(comparison, row, each, metric), 1) for each in _ASPECTS)] for row in rows]
     return table(["row", *map(_title, _ASPECTS)], lines)
 
 
@@ -165,7 +149,7 @@ def _columns(cells: Iterable[str]) -> str:
     return "".join(f"{cell:>10}" for cell in cells)
 
 
-def _distance(comparison: FolderComparison, row: str, aspect: str | None, metric: str = "FD") -> Estimate:
+def _distance(comparison: FolderComparison, row: str, aspect: str | None, metric: str) -> Estimate:
     return comparison.evaluation.estimates[distance_key(row, aspect, metric)]
 
 

@@ -18,8 +18,7 @@ from msw2.music.tracks import DRUMS, TRACK_NAMES
 
 COLUMNS = (*TRACK_NAMES, MEAN)
 KEPT = Key(RESTORED, "bars_kept", "correct", TRACK_NAMES[DRUMS])
-COPIES = {row: [Key(row, metric, "correct", ALL) for metric in ("nearest_median", "near_copies")]
-          for row in (GENERATED, DATASET)}  # fmt: skip
+_SOUGHT = (GENERATED, DATASET)  # rows whose copies are sought
 _NOTES = (
     (NOTES, "F1 % of notes"),
     ("precision_notes", "precision % of notes"),
@@ -52,19 +51,24 @@ def lines(estimates: dict[Key, Estimate], split: str) -> list[str]:
         made.append(f"{title:{_WIDTH}}{''.join(f'{cell:>10}' for cell in cells)}".rstrip())
     kept = 100 * estimates[KEPT].mean
     made.append(f"restored drums sound in {kept:.1f} % of the bars in which the original has drums")
-    for row, keys in COPIES.items():
-        median, near = (100 * estimates[key].mean for key in keys)
-        made.append(
-            f"{row}: {median:.1f} % from the nearest training phrase (median), {near:.1f} % are near copies"
-        )
-    return made
+    return [*made, *(copies_line(estimates, row) for row in _SOUGHT)]
+
+
+def copies_line(estimates: dict[Key, Estimate], row: str) -> str:
+    """Returns a line on how near a row is to training phrases."""
+    median, near = (100 * estimates[key].mean for key in _copies(row))
+    return f"{row}: {median:.1f} % from the nearest training phrase (median), {near:.1f} % are near copies"
 
 
 def shown(estimates: dict[Key, Estimate]) -> dict[Key, Estimate]:
     """Returns the estimates that `lines` prints, in its order."""
     keys = [key for _, row, _ in _table(estimates, "") for key in row]
-    keys += [KEPT, *COPIES[GENERATED], *COPIES[DATASET]]
+    keys += [KEPT, *(key for row in _SOUGHT for key in _copies(row))]
     return {key: estimates[key] for key in keys if key in estimates}
+
+
+def _copies(row: str) -> list[Key]:
+    return [Key(row, metric, "correct", ALL) for metric in ("nearest_median", "near_copies")]
 
 
 def _table(estimates: dict[Key, Estimate], split: str) -> list[tuple[str, list[Key], float]]:

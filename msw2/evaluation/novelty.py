@@ -91,10 +91,9 @@ def estimates(
         for drawn in weights.astype(np.int64)
     ]
     sample = Sample(_summary(distances), np.array(draws))
-    numbers = np.stack([sample.value, *sample.interval()], axis=1).tolist()
     return {
-        Key(row, metric, "correct", ALL): Estimate(*number)
-        for metric, number in zip(METRICS, numbers, strict=True)
+        Key(row, metric, "correct", ALL): estimate
+        for metric, estimate in zip(METRICS, sample.estimates(), strict=True)
     }
 
 
@@ -119,7 +118,7 @@ def with_novelty(
         sought: row to its phrases, bool [phrase, bar, step, pitch, track].
         store: with the training phrases.
         among: what `searched` returns.
-        songs: row to the songs of its phrases, [phrase], as far as they belong to songs.
+        songs: row to the songs of its phrases, [phrase]. Rows of generated phrases are left out.
     """
     limit, count = among
     heard = store.packed("train", size=BATCH, limit=count, evenly=limit)

@@ -42,7 +42,7 @@ def compare(
         ratios: of each row, by (name, definition) of a measure; those of `COMPARED` are compared.
         vectors: of each row, float64 [phrase, component], see `music.features`.
         songs: [phrase] of the dataset, any name for each song, its phrases one after another. The floor needs
-            at least two songs. None: each phrase is a song of its own, and there is no floor.
+            at least two songs. None: each phrase is a song of its own, without a floor.
         seed: of the draw of pairs.
 
     Returns:
@@ -256,7 +256,12 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 def _equal_frechet(first: np.ndarray, second: np.ndarray) -> float:
     """The distance between as many rows of both, spread evenly over the longer one."""
     size = min(len(first), len(second))
-    return frechet_distance(*(each[np.arange(size) * len(each) // size] for each in (first, second)))
+    return frechet_distance(evenly(first, size), evenly(second, size))
+
+
+def evenly(rows: np.ndarray, size: int) -> np.ndarray:
+    """Returns `size` rows, spread evenly over all."""
+    return rows[np.arange(size) * len(rows) // size]
 
 
 def overlaps(row: str, real: Ratios, other: Ratios, seed: int) -> dict[Key, float]:

@@ -27,17 +27,29 @@ def sections(evaluation: Evaluation) -> list[str]:
             f"is. {_FLOOR}: compare it with the rest of the last column, which has as few.",
             _frechet(evaluation, rows),
         ]
-    if evaluation.searched is not None:
-        searched, heard = evaluation.searched
-        among = f"{heard:,}" if searched == heard else f"{searched:,} of the {heard:,}"
-        parts += [
-            "## Is it copied?",
-            f"Distance (1 - F1 over the cells of all tracks, %) to the nearest of {among} training phrases, in any "
-            f"transposition by up to six semitones. A near copy is at most {100 * NEAR:g} % away. What is much nearer "
-            f"than the row {DATASET}, songs that were not heard, leans on those that were.",
-            novelty(evaluation),
-        ]
-    return parts
+    leans = (
+        f"What is much nearer than the row {DATASET}, songs that were not heard, leans on those that were."
+    )
+    return parts + copied(evaluation, leans)
+
+
+def copied(evaluation: Evaluation, leans: str) -> list[str]:
+    """Returns paragraphs on the distances to training phrases; none where they were not measured.
+
+    Args:
+        evaluation: with or without them.
+        leans: a sentence that says when a row leans on training songs.
+    """
+    if evaluation.searched is None:
+        return []
+    searched, there = evaluation.searched
+    among = f"{there:,}" if searched == there else f"{searched:,} of the {there:,}"
+    return [
+        "## Is it copied?",
+        f"Distance (1 - F1 over the cells of all tracks, %) to the nearest of {among} training phrases, in any "
+        f"transposition by up to six semitones. A near copy is at most {100 * NEAR:g} % away. {leans}",
+        _novelty(evaluation),
+    ]
 
 
 def overlaps(evaluation: Evaluation, rows: list[str]) -> str:
@@ -60,7 +72,7 @@ def _frechet(evaluation: Evaluation, rows: list[str]) -> str:
     return table(["row", "to the dataset", "to its first half"], lines)
 
 
-def novelty(evaluation: Evaluation) -> str:
+def _novelty(evaluation: Evaluation) -> str:
     """Returns the table of distances to training phrases, of the rows that have them."""
     rows = [row for row in evaluation.phrases if (row, METRICS[0], "correct", ALL) in evaluation.estimates]
     lines = [

@@ -31,24 +31,8 @@ def build_decoder(config: Config, track: str, *, portable: bool = False) -> kera
     The output is tanh in -1..1 for the `gaussian` likelihood, logits for the `bernoulli` one.
     """
     latent = keras.Input((config.bvae_latent,), name="latent")
-    lstm = {"hidden": config.bvae_hidden, "gates": config.gates, "portable": portable}
-    if config.decoding == "draft":
-        logits = vrae.decode_draft(latent, steps=config.unit_steps, features=config.pitches, **lstm)
-        unit = keras.layers.Activation("linear", dtype="float32", name="unit")(logits)
-        return keras.Model(latent, unit, name=f"{track}_decoder")
-    states = vrae.decode_states(
-        latent,
-        steps=config.unit_steps,
-        beat_resolution=config.beat_resolution if config.position else None,
-        **lstm,
-    )
-    if config.likelihood == "gaussian":
-        output = LSTM(
-            config.pitches, gates=config.gates, portable=portable, return_sequences=True, name="output"
-        )
-    else:
-        output = keras.layers.Dense(config.pitches, dtype="float32", name="output")
-    unit = keras.layers.Activation("linear", dtype="float32", name="unit")(output(states))
+    decoded = _decode(config, latent, portable)
+    unit = keras.layers.Activation("linear", dtype="float32", name="unit")(decoded)
     return keras.Model(latent, unit, name=f"{track}_decoder")
 
 
@@ -75,3 +59,19 @@ def build_bvae(config: Config, encoder: keras.Model, decoder: keras.Model, *, se
         kl_weight=config.bvae_kl,
         name=encoder.name.replace("encoder", "bvae"),
     )
+
+
+def _decode(config: Config, latent, portable: bool):
+    """Maps latent vectors [batch, latent] to the decoder's output [batch, step, pitch]."""
+    lstm = {"hidden": config.bvae_hidden, "gates": config.gates, "portable": portable}
+    if config.decoding == "draft":
+        return vrae.decode_draft(latent, steps=config.unit_steps, features=config.pitches, **lstm)
+    position = config.beat_resolution if config.position else None
+    states = vrae.decode_states(latent, steps=config.unit_steps, beat_resolution=position, **lstm)
+    if config.likelihood == "gaussian":
+        output = LSTM(
+            config.pitches, gates=config.gates, portable=portable, return_sequences=True, name="output"
+        )
+    else:
+        output = keras.layers.Dense(config.pitches, dtype="float32", name="output")
+    return output(states)

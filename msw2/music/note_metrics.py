@@ -75,7 +75,9 @@ def note_f1(truth: np.ndarray, prediction: np.ndarray) -> Ratio:
     Raises:
         ValueError: if the shapes differ.
     """
-    return note_scores(truth, prediction)["F1_notes"]
+    check_same_shape(truth, prediction)
+    there, made = note_starts(truth), note_starts(prediction)
+    return _f1(*map(_count, (there & made, there, made)))
 
 
 def notes_a_bar(pianoroll: np.ndarray) -> Ratio:
@@ -191,9 +193,8 @@ def _whole(truth: np.ndarray, prediction: np.ndarray, right: np.ndarray) -> np.n
         right: bool [phrase, step, pitch, track], where a note of both starts.
     """
     right, truth, prediction = _steps(right), _steps(as_time(truth)), _steps(as_time(prediction))
-    left, other_left = np.zeros(
-        (2, *right.shape[1:]), np.int16
-    )  # steps up to the end of the note that sounds
+    # Steps up to the end of the note that sounds.
+    left, other_left = np.zeros((2, *right.shape[1:]), np.int16)
     pairs = np.zeros(right.shape[1:], np.uint16)
     for step in reversed(range(len(right))):
         left, other_left = (left + 1) * truth[step], (other_left + 1) * prediction[step]
