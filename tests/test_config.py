@@ -33,6 +33,8 @@ PAPER_FIELDS = {
     "refine": "notes",
     "refine_output": "sigmoid",
     "refine_epochs": 100,
+    "refine_weight": 1.0,
+    "refine_threshold": "half",
     "refine_residual": False,
     "fusion": "vrae",
     "mfg_hidden": 128,
@@ -63,38 +65,12 @@ RELEASED_CHANGES = {
     "prior_std": (1.0, 0.01),
 }
 # The names alone: the values are TUNED's own.
-TUNED_CHANGES = {
-    *("bvae_hidden", "bvae_latent", "encoder_states", "decoding", "likelihood", "output_bias", "epsilon_std"),
-    *(
-        "bvae_kl",
-        "bvae_epochs",
-        "refine_epochs",
-        "refine_residual",
-        "refine_weight",
-        "mfg_hidden",
-        "mfg_latent",
-        "mfg_output",
-    ),
-    *(
-        "mfg_target",
-        "standardise",
-        "mfg_kl",
-        "mfg_epochs",
-        "prior",
-        "prior_neighbours",
-        "optimizer",
-        "schedule",
-    ),
-    *(
-        "learning_rate",
-        "mfg_learning_rate",
-        "clip_norm",
-        "train_bars",
-        "epoch_bars",
-        "transpose",
-        "silent_bars",
-    ),
-}
+TUNED_CHANGES = (
+    "bvae_hidden bvae_latent encoder_states decoding likelihood output_bias epsilon_std bvae_epochs "
+    "refine_epochs refine_residual refine_threshold mfg_hidden mfg_latent mfg_target standardise mfg_kl mfg_epochs "
+    "prior prior_neighbours optimizer schedule learning_rate mfg_learning_rate clip_norm train_bars epoch_bars "
+    "transpose silent_bars"
+)
 
 
 def differences(a, b):
@@ -112,7 +88,7 @@ def test_released_differs_from_paper_in_what_the_code_says_and_in_nothing_else()
 
 
 def test_tuned_differs_from_paper_in_these_fields_and_in_no_other():
-    assert differences(PAPER, TUNED).keys() == TUNED_CHANGES
+    assert differences(PAPER, TUNED).keys() == set(TUNED_CHANGES.split())
 
 
 def test_the_grid_is_made_of_the_five_sizes_in_their_order():
@@ -158,7 +134,7 @@ def test_what_a_bvae_reads(unit, train_bars, expected):
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
     maths = ("gates", "likelihood", "sigma", "output_bias", "position", "encoder_states", "decoding")
-    maths += ("fusion", "mfg_output", "mfg_target", "standardise", "prior")
+    maths += ("refine", "refine_threshold", "fusion", "mfg_output", "mfg_target", "standardise", "prior")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
 
@@ -210,6 +186,7 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
             "binary",
             "refine_output 'binary' is not one of sigmoid, released, deterministic, stochastic",
         ),
+        ("refine_threshold", "0.5", "refine_threshold '0.5' is not one of half, notes"),
         ("fusion", "cca", "fusion 'cca' is not one of vrae, concatenate, project, none"),
         ("mfg_output", "elu", "mfg_output 'elu' is not one of tanh, linear, relu"),
         (
@@ -246,7 +223,31 @@ def test_without_a_refine_network_there_is_nothing_for_another_output_to_come_fr
 
 def test_the_released_output_corrects_nothing():
     with pytest.raises(ValueError, match=r"^refine_output 'released' does not go with refine_residual True$"):
-        dataclasses.replace(TUNED, refine_output="released")
+        dataclasses.replace(TUNED, refine_output="released", refine_threshold="half")
+
+
+@pytest.mark.parametrize(
+    ("network", "output"),
+    [
+        ("none", "sigmoid"),
+        ("notes", "released"),
+        ("bars", "released"),
+        ("notes", "deterministic"),
+        ("bars", "stochastic"),
+    ],
+)
+def test_a_threshold_is_of_the_probabilities_of_a_refine_network(network, output):
+    fields = {"refine": network, "refine_output": output}
+    with pytest.raises(
+        ValueError,
+        match=r"^refine_threshold 'notes' goes with a refiner and refine_output 'sigmoid', "
+        rf"not with refine '{network}' and refine_output '{output}'$",
+    ):
+        dataclasses.replace(PAPER, refine_threshold="notes", **fields)
+    assert dataclasses.replace(PAPER, refine_threshold="half", **fields).refine_output == output
+    for each in ("notes", "bars"):
+        changed = dataclasses.replace(PAPER, refine=each, refine_threshold="notes")
+        assert (changed.refine, changed.refine_threshold) == (each, "notes")
 
 
 def test_all_other_refine_networks_outputs_and_residuals_go_together():
@@ -258,7 +259,8 @@ def test_all_other_refine_networks_outputs_and_residuals_go_together():
                     dataclasses.asdict(Config(**dataclasses.asdict(PAPER) | fields)).items()
                 )
         dataclasses.replace(PAPER, refine=network, refine_output="released")
-    dataclasses.replace(TUNED, refine="none")  # refine_residual is of no meaning there
+    # refine_residual is of no meaning there
+    dataclasses.replace(TUNED, refine="none", refine_threshold="half")
 
 
 def test_relu_is_for_the_perceptrons():
@@ -276,12 +278,12 @@ def test_a_draft_has_its_own_idea_of_the_step():
     assert dataclasses.replace(TUNED, position=True, decoding="latent").position
 
 
-def test_a_draft_of_tracks_ends_in_a_dense_layer():
-    with pytest.raises(ValueError, match=r"^decoding 'draft' goes with mfg_output 'linear', not 'tanh'$"):
-        dataclasses.replace(TUNED, mfg_output="tanh")
-    for fusion in ("concatenate", "project", "none"):  # they draft no tracks
-        assert dataclasses.replace(TUNED, mfg_output="tanh", fusion=fusion).decoding == "draft"
-    assert dataclasses.replace(TUNED, mfg_output="tanh", decoding="latent").mfg_output == "tanh"
+def test_a_draft_of_tracks_ends_in_a_dense_layer_whatever_the_output():
+    for output in ("tanh", "linear"):
+        changed = dataclasses.replace(TUNED, mfg_output=output)
+        assert (changed.fusion, changed.decoding, changed.mfg_output) == ("vrae", "draft", output)
+    with pytest.raises(ValueError, match=r"^mfg_output 'relu' is not for fusion 'vrae'"):
+        dataclasses.replace(TUNED, mfg_output="relu")
 
 
 def test_without_fusion_a_bar_is_as_large_as_its_five_tracks():
@@ -289,6 +291,21 @@ def test_without_fusion_a_bar_is_as_large_as_its_five_tracks():
         fusion: dataclasses.replace(PAPER, fusion=fusion).fusion_latent for fusion in config.CHOICES["fusion"]
     }
     assert sizes == {"vrae": 128, "concatenate": 128, "project": 128, "none": 320}
+
+
+def test_the_mfg_vae_reads_means_and_s_or_the_means_alone():
+    sizes = {
+        (fusion, target): dataclasses.replace(PAPER, fusion=fusion, mfg_target=target).mfg_moments
+        for fusion in config.CHOICES["fusion"]
+        for target in config.CHOICES["mfg_target"]
+    }
+    fused = ("vrae", "concatenate", "project")
+    assert sizes == {
+        **{(fusion, "moments"): 128 for fusion in fused},
+        **{(fusion, "means"): 64 for fusion in fused},
+        ("none", "moments"): 128,
+        ("none", "means"): 128,  # of no meaning there
+    }
 
 
 REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]
@@ -332,7 +349,8 @@ FIELDS = {
     "GridPart": "bars steps pitches lowest_pitch beat_resolution",
     "BVAEPart": "unit shared bvae_hidden bvae_latent encoder_states decoding gates position likelihood output_bias "
     "sigma epsilon_std bvae_kl bvae_epochs",
-    "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight refine_residual",
+    "RefinePart": "refine refine_output refine_epochs refine_learning_rate refine_weight refine_threshold "
+    "refine_residual",
     "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
     "mfg_transpositions mfg_learning_rate",
     "PriorPart": "prior prior_std prior_neighbours",
@@ -362,11 +380,12 @@ def test_every_field_says_what_it_means_where_it_is_declared():
 def test_a_config_of_before_is_restored_and_of_a_field_that_was_always_there_none_is_made_up():
     fields = dataclasses.asdict(dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4))
     assert Config.restored(fields) == Config(**fields)
-    new = {"precision", "finetune_epochs", "finetune_learning_rate", "refine_learning_rate", "decoding"}
+    new = {"precision", "finetune_epochs", "finetune_learning_rate", "decoding"}
+    new |= {"refine_learning_rate", "refine_threshold"}
     before = {name: value for name, value in fields.items() if name not in new}
     found = Config.restored(before)
     assert (found.precision, found.finetune_epochs, found.finetune_learning_rate) == ("float32", 0, 1e-4)
-    assert (found.refine_learning_rate, found.decoding) == (1e-3, "latent")
+    assert (found.refine_learning_rate, found.refine_threshold, found.decoding) == (1e-3, "half", "latent")
     assert {name: getattr(found, name) for name in before} == before
     for name in before:
         with pytest.raises(TypeError, match=f"'{name}'"):

@@ -11,7 +11,6 @@ from keras import ops
 from msw2.config import Config
 from msw2.kernels.lstm import GATES
 from msw2.models import losses, refine
-from msw2.models.mfg_vae import compared
 from msw2.models.sandwich import assemble, part_seed
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.training.optimizers import build_optimizer
@@ -77,14 +76,14 @@ def build_decoder(config: Config, name: str = "decoder") -> keras.Model:
 
 
 def build_mfg_encoder(config: Config) -> keras.Model:
-    """Returns the MFG-VAE's encoder: moments of the tracks [batch, track, 2 x BVAE latent] to its own.
+    """Returns the MFG-VAE's encoder: moments of the tracks [batch, track, `mfg_moments`] to its own.
 
     Raises:
         ValueError: for a fusion without a recurrence: that is of stock layers already.
     """
     if config.fusion != "vrae":
         raise ValueError(f"the stock MFG-VAE is of fusion vrae, not {config.fusion}")
-    band = keras.Input((len(TRACKS), 2 * config.bvae_latent))
+    band = keras.Input((len(TRACKS), config.mfg_moments))
     scaled = _scale(config)(band) if config.standardise else band
     states = _states(config, scaled, config.mfg_hidden, "all" if config.decoding == "draft" else "last")
     return keras.Model(band, _moments(states, config.mfg_latent), name="mfg_encoder")
@@ -93,7 +92,7 @@ def build_mfg_encoder(config: Config) -> keras.Model:
 def build_mfg_decoder(config: Config) -> keras.Model:
     """Returns the MFG-VAE's decoder: latent vector to moments of the tracks."""
     latent = keras.Input((config.mfg_latent,))
-    width = 2 * config.bvae_latent
+    width = config.mfg_moments
     if config.decoding == "draft":
         band = _drafted(config, latent, config.mfg_hidden, (len(TRACKS), width))
     else:
@@ -127,11 +126,7 @@ def bvae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Mo
 
 def mfg_vae(config: Config, encoder: keras.Model, decoder: keras.Model) -> keras.Model:
     """Returns the compiled VAE of stage 2, for moments that are on one scale already."""
-
-    def nll(target, output):
-        return losses.gaussian_nll(*(compared(config, each) for each in (target, output)))
-
-    return _compiled_vae(config, encoder, decoder, nll, config.mfg_kl)
+    return _compiled_vae(config, encoder, decoder, losses.gaussian_nll, config.mfg_kl)
 
 
 def refiner(config: Config, encoder: keras.Model, decoder: keras.Model, network: keras.Model) -> keras.Model:
@@ -184,6 +179,6 @@ def _sequence(config: Config, units: int) -> keras.layers.Layer:
 
 
 def _scale(config: Config, *, invert: bool = False) -> keras.layers.Layer:
-    shape = (len(TRACKS), 2 * config.bvae_latent)
+    shape = (len(TRACKS), config.mfg_moments)
     mean, variance = np.zeros(shape, "float32"), np.ones(shape, "float32")
     return keras.layers.Normalization(axis=(1, 2), mean=mean, variance=variance, invert=invert)

@@ -83,7 +83,7 @@ def stage2(job: dict):
         model = our_mfg_vae(config)
     else:
         model = stock.mfg_vae(config, stock.build_mfg_encoder(config), stock.build_mfg_decoder(config))
-    shape = (MOMENTS, len(TRACKS), 2 * config.bvae_latent)
+    shape = (MOMENTS, len(TRACKS), config.mfg_moments)
     moments = np.random.default_rng(0).standard_normal(shape, np.float32)
     # In -1..1, which is where the moments of an untrained BVAE are, and what tanh can reach.
     bands = tf.constant(0.5 * np.tanh(moments))

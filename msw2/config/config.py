@@ -73,6 +73,11 @@ class Config(TrainingPart, FinetunePart, PriorPart, FusionPart, RefinePart, BVAE
         """Size of a unit's latent vector: `mfg_latent`, or without fusion five BVAE latents."""
         return len(TRACKS) * self.bvae_latent if self.fusion == "none" else self.mfg_latent
 
+    @property
+    def mfg_moments(self) -> int:
+        """Numbers that the MFG-VAE reads and makes for each track: a BVAE's means, or its means and then its s."""
+        return self.bvae_latent * (1 if self.mfg_target == "means" and self.fusion != "none" else 2)
+
 
 def fields_of(*parts: type[Part]) -> frozenset[str]:
     """Returns the names of the fields of some parts."""

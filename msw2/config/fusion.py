@@ -19,11 +19,13 @@ class FusionPart(Part):
     mfg_latent: int = number("Size of the MFG-VAE's latent vector, one for each unit.", 1)
     mfg_output: str = choice(
         "What the MFG-VAE's decoder ends in. tanh: an LSTM (of an MLP, a Dense), moments in -1..1; linear: a Dense; "
-        "relu: a Dense as released for strategy 1, without negative means; not for vrae.",
+        "relu: a Dense as released for strategy 1, without negative means; not for vrae. Of no meaning for a vrae "
+        "whose decoding is draft: it ends in a Dense.",
         *("tanh", "linear", "relu"),
     )
     mfg_target: str = choice(
-        "What the MFG-VAE gives back: moments, or the means alone, which are all that the BVAEs' decoders read.",
+        "What the MFG-VAE reads and gives back: moments, or the means alone, which are all that the BVAEs' decoders "
+        "read. Without fusion of no meaning.",
         *("moments", "means"),
     )
     standardise: bool = switch(
@@ -42,5 +44,3 @@ class FusionPart(Part):
             raise ValueError(
                 "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear"
             )
-        if self.fusion == "vrae" and self.decoding == "draft" and self.mfg_output != "linear":
-            raise ValueError(f"decoding 'draft' goes with mfg_output 'linear', not {self.mfg_output!r}")

@@ -28,9 +28,21 @@ class RefinePart(Part):
         "is none."
     )
 
+    refine_threshold: str = choice(
+        "From which probability on a cell sounds. half: 0.5; notes: for each track as low as it has to be for nearly "
+        "all notes of validation songs to sound.",
+        *("half", "notes"),
+        before="half",
+    )
+
     def check(self) -> None:
         """Checks that network and output go together."""
         if self.refine == "none" and self.refine_output != "sigmoid":
             raise ValueError(f"refine 'none' goes with refine_output 'sigmoid', not {self.refine_output!r}")
+        if self.refine_threshold == "notes" and (self.refine == "none" or self.refine_output != "sigmoid"):
+            raise ValueError(
+                "refine_threshold 'notes' goes with a refiner and refine_output 'sigmoid', not with "
+                f"refine {self.refine!r} and refine_output {self.refine_output!r}"
+            )
         if self.refine_output == "released" and self.refine_residual:
             raise ValueError("refine_output 'released' does not go with refine_residual True")

@@ -25,19 +25,19 @@ JOINT = (128,)  # ours: over five projections of 32
 
 
 def encode_concatenated(band):
-    """Maps moments [batch, track, 2 x BVAE latent] to features [batch, 256]."""
+    """Maps moments [batch, track, moment] to features [batch, 256]."""
     return _mlp(keras.layers.Flatten(dtype="float32", name="side_by_side")(band), CONCATENATED, "dense")
 
 
 def decode_concatenated(config: Config, latent):
-    """Maps latent vectors [batch, MFG latent] to moments, float32 [batch, track, 2 x BVAE latent]."""
-    width = 2 * config.bvae_latent
+    """Maps latent vectors [batch, MFG latent] to moments, float32 [batch, track, moment]."""
+    width = config.mfg_moments
     features = _mlp(latent, CONCATENATED[::-1], "dense")
     return _apart(_output(config, len(TRACKS) * width, "output")(features), width)
 
 
 def encode_projected(band):
-    """Maps moments [batch, track, 2 x BVAE latent] to features [batch, 128]; layers are named after tracks."""
+    """Maps moments [batch, track, moment] to features [batch, 128]; layers are named after tracks."""
     projections = []
     for index, track in enumerate(TRACK_NAMES):
         features = _mlp(band[:, index], PROJECTED, f"{track}_dense")
@@ -46,13 +46,13 @@ def encode_projected(band):
 
 
 def decode_projected(config: Config, latent):
-    """Maps latent vectors [batch, MFG latent] to moments, float32 [batch, track, 2 x BVAE latent]."""
+    """Maps latent vectors [batch, MFG latent] to moments, float32 [batch, track, moment]."""
     features = _mlp(latent, JOINT[::-1], "joint")
     projections = _apart(keras.layers.Dense(len(TRACKS) * SPACE, name="projections")(features), SPACE)
     moments = []
     for index, track in enumerate(TRACK_NAMES):
         features = _mlp(projections[:, index], PROJECTED[::-1], f"{track}_dense")
-        moments.append(_output(config, 2 * config.bvae_latent, f"{track}_output")(features))
+        moments.append(_output(config, config.mfg_moments, f"{track}_output")(features))
     return ops.stack(moments, axis=1)
 
 

@@ -162,19 +162,21 @@ class StackTracks(keras.layers.Layer):
 
     Args:
         axis: of the tracks.
+        size: how many of the features on the last axis to keep; None: all.
     """
 
-    def __init__(self, axis: int, **kwargs):
+    def __init__(self, axis: int, size: int | None = None, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.axis = axis
+        self.size = size
 
     def call(self, tracks):
         """Maps a list of tensors, one a track, to one tensor with one more axis."""
-        return ops.stack(tracks, axis=self.axis)
+        return ops.stack(tracks, axis=self.axis)[..., : self.size]
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
-        return {**super().get_config(), "axis": self.axis}
+        return {**super().get_config(), "axis": self.axis, "size": self.size}
 
 
 @keras.saving.register_keras_serializable("msw2")

@@ -15,11 +15,11 @@ from msw2.music.tracks import TRACKS
 
 
 def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
-    """Returns the model from moments [batch, track, 2 x BVAE latent] to moments [batch, 2 x `fusion_latent`].
+    """Returns the model from moments [batch, track, `mfg_moments`] to moments [batch, 2 x `fusion_latent`].
 
     Without fusion its output is the tracks' means side by side, then their s.
     """
-    band = keras.Input((len(TRACKS), 2 * config.bvae_latent), name="band")
+    band = keras.Input((len(TRACKS), config.mfg_moments), name="band")
     if config.fusion == "none":
         return keras.Model(band, _side_by_side(config, band), name="mfg_encoder")
     scaled = Standardise(name="standardise")(band) if config.standardise else band
@@ -40,7 +40,7 @@ def build_encoder(config: Config, *, portable: bool = False) -> keras.Model:
 
 
 def build_decoder(config: Config, *, portable: bool = False) -> keras.Model:
-    """Returns the model from latent vectors [batch, `fusion_latent`] to moments [batch, track, 2 x BVAE latent].
+    """Returns the model from latent vectors [batch, `fusion_latent`] to moments [batch, track, `mfg_moments`].
 
     Without fusion its output is exactly the means that the vector is made of, and s = 0.
     """
@@ -63,15 +63,14 @@ def build_mfg_vae(
 ) -> vrae.VRAE:
     """Returns the VAE of stage 2 over its parts. Without fusion it has nothing to train.
 
-    Its loss compares moments as the network sees them: scaled, where `config.standardise`; of moments, those that
-    `config.mfg_target` names.
+    Its loss compares moments as the network sees them: scaled, where `config.standardise`.
     """
 
     def nll(target, output):
         if config.standardise:
             scale = encoder.get_layer("standardise")
             target, output = scale(target), scale(output)
-        return losses.gaussian_nll(compared(config, target), compared(config, output))
+        return losses.gaussian_nll(target, output)
 
     return vrae.VRAE(
         encoder.input,
@@ -84,13 +83,8 @@ def build_mfg_vae(
     )
 
 
-def compared(config: Config, moments):
-    """Returns what the loss compares of moments [batch, track, 2 x BVAE latent]: all, or the means."""
-    return moments[..., : config.bvae_latent] if config.mfg_target == "means" else moments
-
-
 def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) -> None:
-    """Tells both ends of a standardising MFG-VAE the scale of the moments, float [track, 2 x latent]."""
+    """Tells both ends of a standardising MFG-VAE the scale of the moments, float [track, `mfg_moments`]."""
     encoder.get_layer("standardise").set_statistics(mean, deviation)
     decoder.get_layer("unstandardise").set_statistics(mean, deviation)
 
@@ -98,7 +92,7 @@ def set_statistics(encoder: keras.Model, decoder: keras.Model, mean, deviation) 
 def _decode_tracks(config: Config, latent, portable: bool):
     """Strategy 3: an LSTM over the tracks, and what `mfg_output` says on each of its states."""
     lstm = {"hidden": config.mfg_hidden, "gates": config.gates, "portable": portable}
-    width = 2 * config.bvae_latent
+    width = config.mfg_moments
     if config.decoding == "draft":
         return vrae.decode_draft(latent, steps=len(TRACKS), features=width, **lstm)
     states = vrae.decode_states(latent, steps=len(TRACKS), beat_resolution=None, **lstm)

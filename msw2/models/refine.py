@@ -1,5 +1,7 @@
 """The refine networks (Section III.A, V.B) decide which cells of a BVAE's output sound."""
 
+import math
+
 import keras
 
 from msw2.config import Config
@@ -40,6 +42,17 @@ def build_refiner(config: Config, track: str, *, seed: int = 0) -> keras.Model:
     if config.refine_residual:
         x = keras.layers.Add(dtype="float32", name="corrected")([ToLogits(name="opinion")(bar), x])
     return keras.Model(bar, _output(config, seed)(x), name=f"{track}_refiner")
+
+
+def set_threshold(refiner: keras.Model, threshold: float) -> None:
+    """Moves the logits of a refiner so that what was `threshold` becomes 0.5.
+
+    Args:
+        refiner: with a network, and the output `sigmoid`.
+        threshold: more than 0, less than 1.
+    """
+    added = refiner.get_layer("output").weights[1]  # of a Dense layer its bias, of a normalisation its offset
+    added.assign(added + math.log((1 - threshold) / threshold))
 
 
 def _notes(config: Config, bar):

@@ -79,7 +79,7 @@ def assemble(config: Config, parts: dict[str, keras.Model]) -> keras.Model:
         parts[f"{track}_encoder"](SelectTrack(index, -1, name=f"{track}_unit")(units))
         for index, track in enumerate(TRACK_NAMES)
     ]
-    fused = parts["mfg_encoder"](StackTracks(1, name="moments")(moments))
+    fused = parts["mfg_encoder"](StackTracks(1, size=config.mfg_moments, name="moments")(moments))
     seed = part_seed(config, "mfg_sampling")
     latent = Sampling(config.sigma, config.epsilon_std, seed, name="sampling")(fused)
     made = keras.layers.Identity(dtype="float32", name="restored_moments")(parts["mfg_decoder"](latent))
@@ -106,7 +106,7 @@ def _phrases(config: Config, tracks, name: str):
 
 
 def encoding_view(sandwich: keras.Model) -> keras.Model:
-    """Returns the model from `pianoroll` to the BVAEs' moments, float32 [unit, track, 2 x BVAE latent]."""
+    """Returns the model from `pianoroll` to the BVAEs' moments, float32 [unit, track, `mfg_moments`]."""
     return keras.Model(sandwich.input, sandwich.get_layer("moments").output, name="encoding")
 
 

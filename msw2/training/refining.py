@@ -13,12 +13,15 @@ from msw2.training.fit import fit
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage, stage_parts
 from msw2.training.store_check import check_fit, resume_of
+from msw2.training.thresholds import choose_thresholds
 
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
 def train_refiner(run: Run, store: Store, track: str) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
+
+    If it is the last part of the run, the thresholds are chosen, see `thresholds`.
 
     With `refine` `none`, nothing is trained: a file without weights is written, and no history.
 
@@ -36,8 +39,14 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
     """
     (name,) = stage_parts("refine", track)
     check_fit(run, store)
-    if run.has(name):
-        return False
+    missing = not run.has(name)
+    if missing:
+        _train(run, store, track, name)
+    choose_thresholds(run, store)
+    return missing
+
+
+def _train(run: Run, store: Store, track: str, name: str) -> None:
     config, sandwich = run.config, build_sandwich(run.config)
     run.load_weights(sandwich, *stage1_parts(track))
     run.begin(sandwich, name)
@@ -62,7 +71,6 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
     run.save_weights(refiner, name)
     if resume:
         resume.finish()
-    return True
 
 
 def _made(bvae: keras.Model, feed: UnitFeed) -> ArrayFeed:

@@ -14,7 +14,9 @@ import keras
 
 from msw2.config import Config
 from msw2.models.prior import Prior
+from msw2.models.refine import set_threshold
 from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
+from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy, replacing
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
@@ -166,6 +168,16 @@ class Run:
         """The path of the prior after finetuning. It is written last, when all parts are there."""
         return self.path / "weights" / FINETUNED / "prior.npz"
 
+    @property
+    def thresholds(self) -> pathlib.Path:
+        """Where the thresholds are, or will be: from which probability on a cell of a track sounds."""
+        return self.path / "weights" / "thresholds.json"
+
+    def save_thresholds(self, chosen: dict[str, float]) -> None:
+        """Writes the threshold of each track, whole or not at all."""
+        with replacing(self.thresholds) as temporary:
+            temporary.write_text(json.dumps(chosen, indent=2) + "\n", "utf-8")
+
     def history(self, stage: str) -> pathlib.Path:
         """Returns where a stage's history is: one row an epoch."""
         return self.path / "history" / f"{stage}.csv"
@@ -220,23 +232,30 @@ class Run:
             load_weights(sandwich.get_layer(name), self.start(name))
         return bool(self.begun)
 
-    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+    def load_sandwich(self, *, thresholds: bool = True) -> tuple[keras.Model, Prior]:
         """Returns the whole trained model and its prior: finetuned, if the run is.
 
         The model computes in float32, with operations that every TensorFlow has: what it makes is what an export of
         it makes.
 
+        Args:
+            thresholds: whether the refiners have the run's thresholds. Otherwise a cell sounds from 0.5 on.
+
         Raises:
-            RunError: if a stage is missing.
+            RunError: if a stage is missing, or its file is damaged.
         """
         config = dataclasses.replace(self.config, precision="float32")
         sandwich = build_sandwich(config, portable=True)
         if self.finetuned_prior.exists():
             for name in PARTS:
                 load_weights(sandwich.get_layer(name), self.finetuned(name))
-            return sandwich, self._load_prior(self.finetuned_prior)
-        self.load_weights(sandwich, *PARTS)
-        return sandwich, self._load_prior(self.prior)
+            prior = self._load_prior(self.finetuned_prior)
+        else:
+            self.load_weights(sandwich, *PARTS)
+            prior = self._load_prior(self.prior)
+        for track, threshold in self._load_thresholds().items() if thresholds else ():
+            set_threshold(sandwich.get_layer(f"{track}_refiner"), threshold)
+        return sandwich, prior
 
     def prior_before(self) -> Prior | None:
         """Returns the prior of the weights that the trainings began with; None if they were fresh.
@@ -245,6 +264,21 @@ class Run:
             RunError: if it is damaged or missing.
         """
         return self._load_prior(self.start_prior) if self.begun else None
+
+    def _load_thresholds(self) -> dict[str, float]:
+        """Returns the threshold of each track; none where it is 0.5."""
+        if self.config.refine_threshold == "half":
+            return {}
+        try:
+            chosen = json.loads(self.thresholds.read_text("utf-8"))
+            found = {track: float(chosen[track]) for track in TRACK_NAMES}
+            if not all(0 < threshold < 1 for threshold in found.values()):
+                raise ValueError("a threshold is not between 0 and 1")
+        except FileNotFoundError as error:
+            raise RunError(f"the run {self.path} has no thresholds: run `make stage2` first") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.thresholds} is damaged: delete it and run `make stage2`") from error
+        return found
 
     def _load_prior(self, path: pathlib.Path) -> Prior:
         try:

@@ -20,6 +20,7 @@ from msw2.training.prior import blended, fit_prior
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
+from msw2.training.thresholds import choose_thresholds
 
 MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer phrases, rather than more units
 ENCODE_PHRASES = 32  # phrases encoded at a time: of 256 the LSTMs of five tracks take a gigabyte
@@ -31,6 +32,8 @@ def train_fusion(run: Run, store: Store) -> bool:
     The frozen encoders are deterministic. So each phrase is encoded once, and the MFG-VAE is trained on the moments
     alone: its loss and gradients are those through the whole sandwich.
 
+    If the MFG-VAE is the last part of the run, the thresholds are chosen, see `thresholds`.
+
     Without fusion nothing is trained. Weight files that hold nothing are written all the same, so that
     every later step finds what it looks for. The prior is then that of the BVAEs' means.
 
@@ -41,9 +44,15 @@ def train_fusion(run: Run, store: Store) -> bool:
         RunError: if stage 1 is missing for a track, or run and store do not fit.
     """
     check_fit(run, store)
+    missing = not run.has(*FUSION_PARTS) or not run.prior.exists()
+    if missing:
+        _train(run, store)
+    choose_thresholds(run, store)
+    return missing
+
+
+def _train(run: Run, store: Store) -> None:
     missing = not run.has(*FUSION_PARTS)
-    if not missing and run.prior.exists():
-        return False
     config, sandwich = run.config, build_sandwich(run.config)
     run.load_weights(sandwich, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
     if not missing:  # only the prior is missing: it is cheap, and runs that differ in it share the rest
@@ -57,7 +66,6 @@ def train_fusion(run: Run, store: Store) -> bool:
         run.save_weights(sandwich.get_layer(name), name)
     if resume:
         resume.finish()
-    return True
 
 
 def encode_moments(
@@ -77,7 +85,7 @@ def encode_moments(
         copies: transpositions of each phrase: 0, +1, -1, +2, ... semitones.
 
     Returns:
-        Moments, float32 [unit, track, 2 x BVAE latent], and how many of them, from the first on, are of the songs' own
+        Moments, float32 [unit, track, `mfg_moments`], and how many of them, from the first on, are of the songs' own
         keys. The other transpositions follow, one after another, each of the same units.
     """
     limit = config.train_units if split == "train" else 0
@@ -86,7 +94,7 @@ def encode_moments(
     copies = max(1, min(copies, MAX_FUSION_UNITS // max(units, 1)))
     encode, phrases = tf.function(encoding_view(sandwich)), -(-units // config.units)
     own_key = phrases * config.units
-    moments = RowFile(copies * own_key, (len(TRACK_NAMES), 2 * config.bvae_latent))
+    moments = RowFile(copies * own_key, (len(TRACK_NAMES), config.mfg_moments))
     progress, filled = Progress(copies * phrases, "phrases", label=f"encoding {split}"), 0
     for packed in store.packed(split, size=ENCODE_PHRASES, limit=-(-there // config.units), evenly=phrases):
         batch = packing.unpack(packed, store.grid)

@@ -47,7 +47,11 @@ def run_of(folder, *stages, **fields):
                 "figure5_bvae": ({"BVAE of all tracks": 1}, ("loss",)),
             },
         ),
-        (["bass_bvae"], {"refine": "none"}, {"figure5_bvae": ({"bass": 0}, ("loss",))}),
+        (
+            ["bass_bvae"],
+            {"refine": "none", "refine_threshold": "half"},
+            {"figure5_bvae": ({"bass": 0}, ("loss",))},
+        ),
         ([], {}, {}),
     ],
 )

@@ -94,7 +94,13 @@ def test_neurons_are_rebuilt_from_their_config():
 
 def test_tracks_draw_differently():
     config = dataclasses.replace(
-        SMOKE, steps=4, pitches=6, beat_resolution=1, bvae_hidden=2, refine_output="stochastic"
+        SMOKE,
+        steps=4,
+        pitches=6,
+        beat_resolution=1,
+        bvae_hidden=2,
+        refine_output="stochastic",
+        refine_threshold="half",
     )
     sandwich = build_sandwich(config)
     refiners = [sandwich.get_layer(f"{track}_refiner") for track in ("drums", "bass")]

@@ -52,14 +52,15 @@ SMALL = {
 }
 
 
-def test_a_sandwich_of_phrases():
-    config = dataclasses.replace(TUNED, **SMALL)
+@pytest.mark.parametrize(("target", "width"), [("means", 3), ("moments", 6)])
+def test_a_sandwich_of_phrases(target, width):
+    config = dataclasses.replace(TUNED, **SMALL, mfg_target=target)
     sandwich, phrases = build_sandwich(config), np.random.default_rng(0).random((2, 3, 8, 6, 5)) < 0.3
-    assert encoding_view(sandwich)(phrases).shape == (2, 5, 6)
+    assert encoding_view(sandwich)(phrases).shape == (2, 5, width)
     # The bars of a phrase are read one after another.
     units = np.where(np.concatenate([phrases[:, bar] for bar in range(3)], axis=1), 1.0, -1.0)
     moments = sandwich.get_layer("strings_encoder")(units[..., 4].astype(np.float32))
-    np.testing.assert_allclose(encoding_view(sandwich)(phrases)[:, 4], moments, atol=1e-6)
+    np.testing.assert_allclose(encoding_view(sandwich)(phrases)[:, 4], moments[:, :width], atol=1e-6)
     assert sandwich(phrases)["latent"].shape == (2, 1, 7)
     assert sandwich(phrases)["pianoroll"].shape == (2, 3, 8, 6, 5)
     changed = phrases.copy()

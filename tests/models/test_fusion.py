@@ -26,10 +26,14 @@ CONFIG = dataclasses.replace(
     bvae_latent=LATENT,
     mfg_latent=MFG_LATENT,
     mfg_output="linear",
+    mfg_target="moments",
     standardise=False,
     epsilon_std=0.0,
 )
-NONE = dataclasses.replace(CONFIG, fusion="none", standardise=True, mfg_output="tanh")  # both without meaning
+# All three without meaning.
+NONE = dataclasses.replace(CONFIG, fusion="none", standardise=True, mfg_output="tanh", mfg_target="means")
+# How many numbers of a track each target has, by hand: three means, or three means and then three s.
+WIDTHS = {"moments": 6, "means": 3}
 
 
 @pytest.fixture
@@ -54,8 +58,8 @@ def build(fusion, **changes):
     return models
 
 
-def random_moments(bars=BARS, seed=0):
-    return np.random.default_rng(seed).normal(0, 1, (bars, 5, 2 * LATENT)).astype(np.float32)
+def random_moments(bars=BARS, width=2 * LATENT):
+    return np.random.default_rng(0).normal(0, 1, (bars, 5, width)).astype(np.float32)
 
 
 def random_latents(rows=4):
@@ -88,14 +92,41 @@ def test_parameter_counts_of_the_released_sizes(fusion, encoder, decoder):
     assert sum(found) == {"vrae": 1_756_288, "concatenate": 26_542_208, "project": 1_045_760}[fusion]
 
 
+@pytest.mark.parametrize(
+    ("fusion", "encoder", "decoder"), [("vrae", 213_632, 493_056), ("project", 361_920, 354_880)]
+)
+def test_parameter_counts_of_the_released_sizes_on_means_alone(fusion, encoder, decoder):
+    # By hand, of 256 means a track for 512 moments. vrae: LSTMs 4 * 128 * (256 + 128 + 1), 4 * 128 * (64 + 128 + 1) and
+    # 4 * 256 * (128 + 256 + 1), moments 2 * 64 * (128 + 1); project: five times 256 * 128 and 256 * (128 + 1) fewer.
+    config = dataclasses.replace(RELEASED, fusion=fusion, mfg_target="means")
+    found = mfg_vae.build_encoder(config).count_params(), mfg_vae.build_decoder(config).count_params()
+    assert found == (encoder, decoder)
+
+
+@pytest.mark.parametrize("target", WIDTHS)
+@pytest.mark.parametrize("fusion", ["vrae", *PERCEPTRONS])
+def test_a_fusion_reads_and_makes_as_many_numbers_a_track_as_its_target_has(small, fusion, target):
+    width = WIDTHS[target]
+    for standardise in (False, True):
+        encoder, decoder = build(fusion, mfg_target=target, standardise=standardise)
+        assert encoder.input_shape == decoder.output_shape == (None, 5, width)
+        assert encoder.output_shape == (None, 2 * MFG_LATENT)
+        assert encoder(random_moments(width=width)).shape == (BARS, 2 * MFG_LATENT)
+        assert decoder(random_latents()).shape == (4, 5, width)
+    assert encoder.get_layer("standardise").mean.shape == (5, width)
+    assert decoder.get_layer("unstandardise").mean.shape == (5, width)
+
+
 def test_released_sizes():
     assert fusion_mlp.CONCATENATED == (2048, 2048, 1024, 1024, 512, 256)
     assert (*fusion_mlp.PROJECTED, fusion_mlp.SPACE) == (128, 128, 64, 64, 32, 32)
 
 
-def test_concatenate_is_a_perceptron_over_all_moments_and_its_mirror(small):
-    encoder, decoder = build("concatenate")
-    band, latent = random_moments(), random_latents()
+@pytest.mark.parametrize("target", WIDTHS)
+def test_concatenate_is_a_perceptron_over_all_moments_and_its_mirror(small, target):
+    encoder, decoder = build("concatenate", mfg_target=target)
+    width = WIDTHS[target]
+    band, latent = random_moments(width=width), random_latents()
     dense = Oracle(encoder)
     features = dense(dense(band.reshape(BARS, -1), "dense_0"), "dense_1")
     assert features.shape == (BARS, 8)
@@ -103,13 +134,14 @@ def test_concatenate_is_a_perceptron_over_all_moments_and_its_mirror(small):
     dense = Oracle(decoder)
     features = dense(dense(latent, "dense_0"), "dense_1")
     assert features.shape == (4, 11)
-    made = dense(features, "output", relu=False).reshape(4, 5, 2 * LATENT)
+    made = dense(features, "output", relu=False).reshape(4, 5, width)
     np.testing.assert_allclose(decoder(latent), made, atol=1e-5)
 
 
-def test_project_is_a_perceptron_a_track_then_one_over_the_projections_and_its_mirror(small):
-    encoder, decoder = build("project")
-    band, latent = random_moments(), random_latents()
+@pytest.mark.parametrize("target", WIDTHS)
+def test_project_is_a_perceptron_a_track_then_one_over_the_projections_and_its_mirror(small, target):
+    encoder, decoder = build("project", mfg_target=target)
+    band, latent = random_moments(width=WIDTHS[target]), random_latents()
     dense, projections = Oracle(encoder), []
     for index, track in enumerate(TRACK_NAMES):
         features = dense(dense(band[:, index], f"{track}_dense_0"), f"{track}_dense_1")
@@ -186,18 +218,18 @@ def np_statistics(mean, deviation):
     return np.full((5, 2 * LATENT), mean), np.full((5, 2 * LATENT), deviation)
 
 
-@pytest.mark.parametrize(("target", "compared"), [("moments", slice(None)), ("means", slice(LATENT))])
+@pytest.mark.parametrize("target", WIDTHS)
 @pytest.mark.parametrize("fusion", ["vrae", *PERCEPTRONS])
-def test_the_loss_is_the_error_of_its_target_plus_the_weighted_kl(small, fusion, target, compared):
+def test_the_loss_is_the_error_of_all_that_is_made_plus_the_weighted_kl(small, fusion, target):
     config = dataclasses.replace(CONFIG, fusion=fusion, mfg_kl=0.3, mfg_target=target)
     sampling = Sampling(config.sigma, config.epsilon_std, 0)
     vae = mfg_vae.build_mfg_vae(
         config, mfg_vae.build_encoder(config), sampling, mfg_vae.build_decoder(config)
     )
-    band = random_moments()
+    band = random_moments(width=WIDTHS[target])
     moments = np.asarray(vae.encoder(band), np.float64)
     mean, s = moments[:, :MFG_LATENT], moments[:, MFG_LATENT:]
-    nll = ((np.asarray(vae.decoder(mean)) - band) ** 2)[..., compared].mean()
+    nll = ((np.asarray(vae.decoder(mean)) - band) ** 2).mean()
     kl = np.mean(0.5 * (mean**2 + np.exp(s) - 1 - s))
     assert float(vae.compute_loss(band, band, vae(band))) == pytest.approx(nll + 0.3 * kl, rel=1e-4)
 

@@ -96,6 +96,7 @@ def test_a_track_is_taken_and_tracks_are_stacked():
     one, two = tracks[:, 0], tracks[:, 1]
     assert np.array_equal(StackTracks(1)([one, two]), tracks[:, :2])
     assert np.array_equal(StackTracks(-1)([one, two]), np.moveaxis(tracks[:, :2], 1, -1))
+    assert np.array_equal(StackTracks(1, size=4)([one, two]), tracks[:, :2, :4])
 
 
 def test_an_opinion_is_twice_the_probability_less_one():
@@ -150,7 +151,7 @@ def test_statistics_are_saved_but_never_trained():
         ToUnits(4, name="d"),
         ToPhrases((2, 3), name="e"),
         SelectTrack(1, -1, size=2, name="f"),
-        StackTracks(-1, name="g"),
+        StackTracks(1, size=2, name="g"),
         Opinion(True, name="h"),
         ToLogits(name="i"),
     ],

@@ -8,7 +8,9 @@ from msw2.config import SMOKE
 from msw2.models.layers import ToLogits
 from msw2.models.refine import build_refiner
 
-CONFIG = dataclasses.replace(SMOKE, steps=8, beat_resolution=2, pitches=5, refine_residual=True)
+CONFIG = dataclasses.replace(
+    SMOKE, steps=8, beat_resolution=2, pitches=5, refine_residual=True, refine_threshold="half"
+)
 
 
 def test_logits_of_signed_probabilities_by_hand():

@@ -43,6 +43,7 @@ TUNED_LIKE = dataclasses.replace(
     likelihood="bernoulli",
     decoding="draft",
     encoder_states="all",
+    mfg_target="means",
     standardise=True,
     mfg_output="linear",
     sigma="log_variance",
@@ -54,6 +55,7 @@ PAPER_LIKE = dataclasses.replace(
     likelihood="gaussian",
     decoding="latent",
     encoder_states="last",
+    mfg_target="moments",
     standardise=False,
     mfg_output="tanh",
 )
@@ -91,14 +93,20 @@ def sandwich(config):
 
 
 @pytest.fixture(scope="module")
+def width(config):
+    """How many numbers of each track the MFG-VAE reads and makes."""
+    return {"means": 4, "moments": 8}[config.mfg_target]
+
+
+@pytest.fixture(scope="module")
 def of_moments(sandwich):
-    """The part below the MFG-VAE: from moments [unit, track, 2 x latent] to phrases."""
+    """The part below the MFG-VAE: from moments [unit, track, moment] to phrases."""
     made = {name: sandwich.output[name] for name in ("pianoroll", "unrefined")}
     return keras.Model(sandwich.get_layer("restored_moments").output, made)
 
 
-def random_moments(seed=1):
-    return np.random.default_rng(seed).normal(0, 1, (UNITS, 5, 2 * LATENT)).astype(np.float32)
+def random_moments(width, seed=1):
+    return np.random.default_rng(seed).normal(0, 1, (UNITS, 5, width)).astype(np.float32)
 
 
 def changed_tracks(before, after, axis):
@@ -216,7 +224,7 @@ def test_views_are_cut_from_the_same_layers(sandwich):
     assert layers_of(views[1]) | layers_of(views[2]) == layers_of(sandwich)
 
 
-def test_the_views_one_after_another_are_the_whole_exactly(sandwich):
+def test_the_views_one_after_another_are_the_whole_exactly(sandwich, width):
     phrases = random_phrases()
     whole, latent = sandwich(phrases), latent_view(sandwich)(phrases)
     assert latent.shape == (PHRASES, BARS, MFG_LATENT)
@@ -226,7 +234,7 @@ def test_the_views_one_after_another_are_the_whole_exactly(sandwich):
     for name, values in made.items():
         assert np.array_equal(values, whole[name])
     moments = encoding_view(sandwich)(phrases)
-    assert moments.shape == (UNITS, 5, 2 * LATENT)
+    assert moments.shape == (UNITS, 5, width)
     fused = sandwich.get_layer("mfg_encoder")(moments)
     assert np.array_equal(fused[:, :MFG_LATENT], np.reshape(latent, (-1, MFG_LATENT)))
 
@@ -257,9 +265,9 @@ def test_what_a_refiner_learns_from_is_sampled_and_else_what_the_whole_makes_of_
     np.testing.assert_allclose(refined(bars), sandwich.get_layer("guitar_refiner")(opinion), atol=1e-6)
 
 
-def test_the_views_of_the_stages_sample_in_validation_too(sandwich, config):
+def test_the_views_of_the_stages_sample_in_validation_too(sandwich, config, width):
     # Keras hands `training=False` down to every layer of a view that it evaluates.
-    bars, moments = random_bars()[..., 3], random_moments()
+    bars, moments = random_bars()[..., 3], random_moments(width)
     views = [(bvae_view(sandwich, config, "bass"), bars), (fusion_view(sandwich, config), moments)]
     made = [(view, lambda outputs: outputs["output"], batch) for view, batch in views]
     made += [
@@ -271,19 +279,42 @@ def test_the_views_of_the_stages_sample_in_validation_too(sandwich, config):
 
 
 @pytest.mark.parametrize("track", range(5))
-def test_a_tracks_bars_go_to_that_tracks_encoder(sandwich, track):
+def test_a_tracks_bars_go_to_that_tracks_encoder(sandwich, track, width):
     encode, phrases = encoding_view(sandwich), random_phrases()
     moments = np.asarray(encode(phrases))
     encoder = sandwich.get_layer(f"{TRACK_NAMES[track]}_encoder")
-    np.testing.assert_allclose(moments[:, track], encoder(random_bars()[..., track]), atol=1e-6)
+    assert moments.shape == (UNITS, 5, width)
+    expected = np.asarray(encoder(random_bars()[..., track]))[:, :width]  # the means come first
+    np.testing.assert_allclose(moments[:, track], expected, atol=1e-6)
     phrases[..., track] ^= True
     assert changed_tracks(moments, encode(phrases), 1) == [track]
 
 
+@pytest.mark.parametrize("track", range(5))
+def test_what_a_bvae_says_of_s_reaches_the_latent_with_moments_alone(sandwich, config, track):
+    encode, phrases = latent_view(sandwich), random_phrases()
+    before = np.asarray(encode(phrases))
+    encoder = sandwich.get_layer(f"{TRACK_NAMES[track]}_encoder")
+    moved = {}
+    for name in ("mean", "s"):
+        bias = encoder.get_layer(name).bias
+        kept = bias.numpy()
+        bias.assign(kept + 3)
+        moved[name] = np.abs(np.asarray(encode(phrases)) - before).min(axis=2).max()
+        bias.assign(kept)
+    assert moved["mean"] > 1e-4
+    if config.mfg_target == "means":
+        assert moved["s"] == 0
+    else:
+        assert moved["s"] > 1e-4
+
+
 @pytest.mark.parametrize("refined", [False, True])
 @pytest.mark.parametrize("track", range(5))
-def test_a_tracks_moments_go_to_that_tracks_decoder_and_only_the_mean_counts(of_moments, track, refined):
-    moments, name = random_moments(), "pianoroll" if refined else "unrefined"
+def test_a_tracks_moments_go_to_that_tracks_decoder_and_only_the_mean_counts(
+    of_moments, track, refined, width
+):
+    moments, name = random_moments(width), "pianoroll" if refined else "unrefined"
     before = np.asarray(of_moments(moments)[name])
     spread = moments.copy()
     spread[..., LATENT:] += 5
@@ -292,8 +323,8 @@ def test_a_tracks_moments_go_to_that_tracks_decoder_and_only_the_mean_counts(of_
     assert changed_tracks(before, of_moments(moments)[name], -1) == [track]
 
 
-def test_the_refiner_has_the_last_word_and_without_it_the_bvae(sandwich, config, of_moments):
-    moments = random_moments(2)
+def test_the_refiner_has_the_last_word_and_without_it_the_bvae(sandwich, config, of_moments, width):
+    moments = random_moments(width, seed=2)
     made = {
         name: np.reshape(cells, (UNITS, STEPS, PITCHES, 5)) for name, cells in of_moments(moments).items()
     }
@@ -353,10 +384,10 @@ def test_views_share_their_weights():
     moments = np.asarray(encode(phrases))
     view.get_layer("bass_encoder").get_layer("mean").bias.assign([1.0, 2.0, 3.0, -1.0])
     moved = np.asarray(encode(phrases)) - moments
-    np.testing.assert_allclose(moved[0, 3], [1, 2, 3, -1, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(moved[0, 3], [1, 2, 3, -1], atol=1e-6)
     assert not moved[:, [0, 1, 2, 4]].any()
     before = np.asarray(decode(latent)["unrefined"])
-    fusion.get_layer("mfg_decoder").get_layer("output").bias.assign(np.full(2 * LATENT, 2.0))
+    fusion.get_layer("mfg_decoder").get_layer("output").bias.assign(np.full(LATENT, 2.0))
     assert not np.allclose(decode(latent)["unrefined"], before)
 
 
@@ -427,21 +458,22 @@ def test_the_printed_terms_add_up_to_the_loss_with_an_uneven_last_batch():
     assert logs == pytest.approx(whole, rel=1e-5)
 
 
-def test_the_fusion_is_judged_on_scaled_moments_and_returns_them_unscaled():
-    config = dataclasses.replace(TUNED_LIKE, epsilon_std=0.0, mfg_kl=0.0, mfg_target="moments")
+@pytest.mark.parametrize(("target", "width"), [("means", LATENT), ("moments", 2 * LATENT)])
+def test_the_fusion_is_judged_on_scaled_moments_and_returns_them_unscaled(target, width):
+    config = dataclasses.replace(TUNED_LIKE, epsilon_std=0.0, mfg_kl=0.0, mfg_target=target)
     view = fusion_view(make(config), config)
     rng = np.random.default_rng(5)
-    mean, deviation = rng.normal(0, 3, (5, 2 * LATENT)), rng.uniform(0.1, 4, (5, 2 * LATENT))
+    mean, deviation = rng.normal(0, 3, (5, width)), rng.uniform(0.1, 4, (5, width))
     mfg_vae.set_statistics(view.encoder, view.decoder, mean, deviation)
-    band = (rng.normal(0, 1, (BARS, 5, 2 * LATENT)) * deviation + mean).astype(np.float32)
+    band = (rng.normal(0, 1, (BARS, 5, width)) * deviation + mean).astype(np.float32)
     output = view(band)["output"]
     expected = np.mean(((np.asarray(output) - band) / deviation) ** 2)
     assert float(view.compute_loss(band, band, view(band))) == pytest.approx(expected, rel=1e-4)
     # The decoder's last Dense works on the scaled side: its bias moves the output by that many deviations.
     bias = view.decoder.get_layer("output").bias
-    bias.assign(bias.numpy() + np.arange(2 * LATENT))
+    bias.assign(bias.numpy() + np.arange(width))
     moved = np.asarray(view(band)["output"]) - np.asarray(output)
-    np.testing.assert_allclose(moved[0], deviation * np.arange(2 * LATENT), atol=1e-4)
+    np.testing.assert_allclose(moved[0], deviation * np.arange(width), atol=1e-4)
 
 
 @pytest.mark.parametrize(("half", "config"), [("float16", PAPER_LIKE), ("bfloat16", TUNED_LIKE)])

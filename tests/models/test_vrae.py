@@ -23,6 +23,8 @@ CONFIG = dataclasses.replace(
     mfg_hidden=MFG_HIDDEN,
     mfg_latent=MFG_LATENT,
 )
+# How many numbers of a track the MFG-VAE reads and makes.
+WIDTHS = {"moments": 8, "means": 4}
 GATES = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "hard_sigmoid": lambda x: np.clip(x / 5 + 0.5, 0, 1),
@@ -93,34 +95,45 @@ def test_the_lstm_reads_the_draft_up_to_its_step_and_no_further():
     assert not moved[:5].any()
 
 
-def test_the_mfg_vae_drafts_its_tracks():
-    decoder = weighed(mfg_vae.build_decoder(CONFIG))
-    encoder, latent = mfg_vae.build_encoder(CONFIG), random_rows(MFG_LATENT)
+@pytest.mark.parametrize("output", ["tanh", "linear"])  # of no meaning to a draft: it is not cut off at -1..1
+@pytest.mark.parametrize("target", WIDTHS)
+def test_the_mfg_vae_drafts_its_tracks(target, output):
+    config, shape = dataclasses.replace(CONFIG, mfg_target=target, mfg_output=output), (5, WIDTHS[target])
+    decoder = weighed(mfg_vae.build_decoder(config))
+    encoder, latent = mfg_vae.build_encoder(config), random_rows(MFG_LATENT)
     rng = np.random.default_rng(3)
-    mean, deviation = rng.normal(0, 1, (5, 2 * LATENT)), rng.uniform(0.5, 2, (5, 2 * LATENT))
+    mean, deviation = rng.normal(0, 1, shape), rng.uniform(0.5, 2, shape)
     mfg_vae.set_statistics(encoder, decoder, mean, deviation)
-    made = decoder(latent)
-    assert made.shape == (ROWS, 5, 2 * LATENT)
-    np.testing.assert_allclose(made, drafted(decoder, latent, 5) * deviation + mean, atol=2e-4)
+    made, scaled = decoder(latent), drafted(decoder, latent, 5)
+    assert made.shape == (ROWS, *shape)
+    assert np.abs(scaled).max() > 1
+    np.testing.assert_allclose(made, scaled * deviation + mean, atol=2e-4)
 
 
-def test_beside_a_draft_the_mfg_vaes_encoder_hands_on_its_states_of_all_tracks():
-    encoder, band = weighed(mfg_vae.build_encoder(CONFIG)), random_rows(5, 2 * LATENT)
+@pytest.mark.parametrize("target", WIDTHS)
+def test_beside_a_draft_the_mfg_vaes_encoder_hands_on_its_states_of_all_tracks(target):
+    config = dataclasses.replace(CONFIG, mfg_target=target)
+    encoder, band = weighed(mfg_vae.build_encoder(config)), random_rows(5, WIDTHS[target])
     states = recurrence(encoder, band.astype(np.float64)).reshape(ROWS, 5 * MFG_HIDDEN)
     expected = np.concatenate([dense(encoder, name, states) for name in ("mean", "s")], axis=1)
     np.testing.assert_allclose(encoder(band), expected, atol=2e-4)
 
 
 @pytest.mark.parametrize(
-    ("decoding", "encoder", "decoder"),
+    ("target", "decoding", "encoder", "decoder"),
     [
         # LSTM: 4 x 11 x (8 + 11 + 1); two Dense, on one state or on five: 2 x 7 x (11 + 1), 2 x 7 x (55 + 1)
-        ("latent", 880 + 168, 4 * 11 * (7 + 11 + 1) + 12 * 8),
-        ("draft", 880 + 784, 8 * 5 * 8 + 880 + 12 * 8),
+        ("moments", "latent", 880 + 168, 4 * 11 * (7 + 11 + 1) + 12 * 8),
+        ("moments", "draft", 880 + 784, 8 * 5 * 8 + 880 + 12 * 8),
+        # 4 x 11 x (4 + 11 + 1)
+        ("means", "latent", 704 + 168, 4 * 11 * (7 + 11 + 1) + 12 * 4),
+        ("means", "draft", 704 + 784, 8 * 5 * 4 + 704 + 12 * 4),
     ],
 )
-def test_parameters_of_the_mfg_vae(decoding, encoder, decoder):
-    config = dataclasses.replace(CONFIG, decoding=decoding, standardise=False)
+def test_parameters_of_the_mfg_vae(target, decoding, encoder, decoder):
+    config = dataclasses.replace(
+        CONFIG, mfg_target=target, decoding=decoding, mfg_output="linear", standardise=False
+    )
     found = [build(config).count_params() for build in (mfg_vae.build_encoder, mfg_vae.build_decoder)]
     assert found == [encoder, decoder]
 

@@ -48,6 +48,7 @@ CONFIG = dataclasses.replace(
     train_bars=0,
     silent_bars=0.5,
     prior="parzen",  # whose points are the latents
+    refine_threshold="half",  # else each run that is finished restores phrases
 )
 
 
@@ -171,7 +172,8 @@ def fresh():
     """
     kept = {}
     apart = (
-        fields_of(TrainingPart, PriorPart, FinetunePart) | {"bvae_epochs", "refine_epochs", "mfg_epochs"}
+        fields_of(TrainingPart, PriorPart, FinetunePart)
+        | {"bvae_epochs", "refine_epochs", "refine_threshold", "mfg_epochs"}
     ) - {
         "seed",
         "precision",

@@ -30,19 +30,22 @@ def begin(tmp_path_factory, config, fresh, give):
 
 
 def own_key_moments(sandwich, config, store):
-    """float32 [phrase, unit, track, 2 x latent]."""
+    """float32 [phrase, unit, track, moment]."""
     moments, units = stage2.encode_moments(sandwich, config, store, "train", copies=1)
     assert len(moments) == units
     return moments.read(np.arange(units)).reshape(-1, config.units, *moments.shape[1:])
 
 
-@pytest.mark.parametrize(("fusion", "output"), [("concatenate", "relu"), ("project", "linear")])
+@pytest.mark.parametrize(
+    ("fusion", "output", "target", "width"),
+    [("concatenate", "relu", "moments", 6), ("project", "linear", "means", 3)],
+)
 def test_a_perceptron_is_trained_and_loaded(  # noqa: PLR0917 - fixtures
-    monkeypatch, begin, store, fusion, output, fresh, history
+    monkeypatch, begin, store, fusion, output, target, width, fresh, history
 ):
     monkeypatch.setattr(fusion_mlp, "CONCATENATED", (32, 16))
     monkeypatch.setattr(fusion_mlp, "PROJECTED", (16, 8))
-    run = begin(fusion=fusion, mfg_output=output, mfg_epochs=6)
+    run = begin(fusion=fusion, mfg_output=output, mfg_target=target, mfg_epochs=6)
     assert stage2.train_fusion(run, store)
     losses = [float(row["loss"]) for row in history(run, "mfg_vae")]
     assert len(losses) == 6
@@ -54,7 +57,9 @@ def test_a_perceptron_is_trained_and_loaded(  # noqa: PLR0917 - fixtures
         for start, after in zip(before[name], sandwich.get_layer(name).get_weights(), strict=True):
             assert not np.array_equal(start, after)  # the scale of the moments too
     moments, prior = own_key_moments(sandwich, run.config, store), Prior.load(run.prior)
-    latents = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(-1, 5, 6)))[:, :4].reshape(10, 8)
+    assert moments.shape == (10, 2, 5, width)
+    fused = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(20, 5, width)))
+    latents = fused[:, :4].reshape(10, 8)
     np.testing.assert_allclose(prior.points[0], latents[np.lexsort(latents.T[::-1])], atol=1e-4)
     assert stage2.train_fusion(run, store) is False
 
@@ -87,7 +92,9 @@ def test_without_fusion_what_is_written_is_what_later_steps_look_for(unfused, st
 
 def test_without_fusion_the_prior_has_each_tracks_own_latents(unfused, store):
     sandwich, prior = unfused.load_sandwich()
-    means = own_key_moments(sandwich, unfused.config, store)[..., :3]  # [phrase, bar, track, latent]
+    moments = own_key_moments(sandwich, unfused.config, store)
+    assert moments.shape == (10, 2, 5, 6)  # all of them, though the target is the means
+    means = moments[..., :3]  # [phrase, bar, track, latent]
     assert (prior.units, prior.latent) == (2, 15)
     assert prior.points.shape == (5, 10, 6)
     for track in range(5):
@@ -157,9 +164,8 @@ def test_where_only_the_prior_is_missing_nothing_else_is_made_again(  # noqa: PL
     if fusion == "vrae":
         run.load_weights(sandwich, *(name for name in PARTS if name not in FUSION_PARTS))
         moments = own_key_moments(sandwich, run.config, store)
-        latents = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(-1, 5, 6)))[:, :4].reshape(
-            10, 8
-        )
+        fused = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(20, 5, 3)))
+        latents = fused[:, :4].reshape(10, 8)
         points = Prior.load(run.prior).points[0]
         np.testing.assert_allclose(points, latents[np.lexsort(latents.T[::-1])], atol=1e-4)
     assert stage2.train_fusion(run, store) is False

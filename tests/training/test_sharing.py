@@ -30,11 +30,13 @@ ALL = [*STAGE_1, *REFINERS, *STAGE_2, "prior"]
 def begin(tmp_path, config, store):
     """Returns a function (name, **changes) -> a run bound to the store, without anything trained.
 
-    Its decoders repeat the latent vector: that goes with any value of every other field.
+    Its decoders repeat the latent vector, and a cell sounds from 0.5 on: that goes with any value of every other
+    field.
     """
+    plain = {"decoding": "latent", "refine_threshold": "half"}
 
     def begin(name, *, store=store, **changes):
-        run = Run.create(tmp_path / name, dataclasses.replace(config, **{"decoding": "latent"} | changes))
+        run = Run.create(tmp_path / name, dataclasses.replace(config, **plain | changes))
         check_fit(run, store)
         return run
 
@@ -74,8 +76,8 @@ OTHER = {
     "decoding": "draft", "gates": "hard_sigmoid", "position": True, "likelihood": "gaussian", "output_bias": False,
     "sigma": "multiplier", "epsilon_std": 0.25, "bvae_kl": 9.0, "bvae_epochs": 9,
     "refine": "none", "refine_output": "stochastic", "refine_epochs": 9, "refine_weight": 7.0,
-    "refine_learning_rate": 0.5, "refine_residual": False,
-    "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "tanh", "mfg_target": "moments",
+    "refine_learning_rate": 0.5, "refine_threshold": "notes", "refine_residual": False,
+    "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "linear", "mfg_target": "moments",
     "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5, "mfg_epochs": 9, "mfg_transpositions": 1,
     "prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5,
     "finetune_epochs": 9, "finetune_learning_rate": 0.5,
@@ -85,8 +87,10 @@ OTHER = {
 }  # fmt: skip
 
 
-def test_every_field_but_those_of_the_grid_is_looked_at():
+def test_every_field_but_those_of_the_grid_is_looked_at(begin):
     assert fields_of(*PARTS) - fields_of(GridPart) == OTHER.keys()  # another grid has another store
+    config = begin("run").config
+    assert not [name for name, value in OTHER.items() if getattr(config, name) == value]
     assert set(TAKEN) == set(PARTS)
 
 

@@ -252,10 +252,10 @@ def test_a_refiner_with_binary_neurons_killed_and_started_again(  # noqa: PLR091
 ):
     # Moving statistics, the slope, and the generator of the draws have to come back.
     monkeypatch.setattr(refine, "UNITS", 1)
-    fields = {"refine": network, "refine_output": "stochastic", "refine_epochs": 4}
+    fields = {"refine": network, "refine_output": "stochastic", "refine_threshold": "half"}
     if network == "notes":  # and the other way to train it: the BVAE decodes once
         fields |= {"transpose": 0, "mixed_bars": 0.0, "epsilon_std": 0.0}
-    config = dataclasses.replace(config, **fields, refine_residual=False)
+    config = dataclasses.replace(config, **fields, refine_residual=False, refine_epochs=4)
     runs = [with_stage_1_of(Run.create(tmp_path / name, config), unbroken) for name in ("whole", "halves")]
     assert refining.train_refiner(runs[0], store, "bass")
     assert recorded["moved"]() == {"bass_refiner"}
@@ -289,7 +289,8 @@ def test_the_slope_follows_the_number_of_the_epoch():
 def test_where_the_bvae_has_the_last_word_nothing_is_trained(  # noqa: PLR0917 - fixtures
     tmp_path, nothing_is_fitted, config, store, unbroken, fresh
 ):
-    run = with_stage_1_of(Run.create(tmp_path / "run", dataclasses.replace(config, refine="none")), unbroken)
+    config = dataclasses.replace(config, refine="none", refine_threshold="half")
+    run = with_stage_1_of(Run.create(tmp_path / "run", config), unbroken)
     nothing_is_fitted()
     assert refining.train_refiner(run, store, "bass")
     assert run.has("bass_refiner")
@@ -366,10 +367,10 @@ def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latent
 def test_moments_are_those_of_every_transposition_of_every_phrase(monkeypatch, config, sandwich, store):
     monkeypatch.setattr(stage2, "ENCODE_PHRASES", 4)
     file, units = stage2.encode_moments(sandwich, config, store, "train", copies=4)
-    assert (file.shape, units) == ((80, 5, 6), 20)
-    found = file.read(np.arange(80)).reshape(4, 10, 2, 5, 6)
+    assert (file.shape, units) == ((80, 5, 3), 20)
+    found = file.read(np.arange(80)).reshape(4, 10, 2, 5, 3)
     phrases, encode = store.load("train"), encoding_view(sandwich)
-    copies = [np.asarray(encode(transpose(phrases, shift))).reshape(10, 2, 5, 6) for shift in (0, 1, -1, 2)]
+    copies = [np.asarray(encode(transpose(phrases, shift))).reshape(10, 2, 5, 3) for shift in (0, 1, -1, 2)]
     np.testing.assert_allclose(found, np.stack(copies), atol=1e-5)
     assert np.abs(found[:, :, 0] - found[:, :, 1]).max() > 1e-3
 
@@ -398,7 +399,7 @@ def test_then_fewer_phrases_and_no_more_than_are_trained_on(monkeypatch, config,
 def test_an_empty_split_has_no_moments(config, sandwich, make_store):
     empty = make_store(config, validation=0)
     moments, units = stage2.encode_moments(sandwich, config, empty, "validation", copies=2)
-    assert (moments.shape, units) == ((0, 5, 6), 0)
+    assert (moments.shape, units) == ((0, 5, 3), 0)
 
 
 def test_the_maths_of_tuned_learns_a_handful_of_bars_by_heart():
