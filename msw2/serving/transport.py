@@ -5,7 +5,6 @@ import http.client
 import json
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
@@ -44,7 +43,7 @@ def ask(
     Raises:
         RequestError: if the server cannot be reached, or answers otherwise.
     """
-    scheme = urllib.parse.urlsplit(url).scheme if "://" in url else ""
+    scheme = url.partition("://")[0]
     if scheme not in _INTERFACES:
         raise RequestError(
             f"{url} cannot be asked: it begins with none of {', '.join(_INTERFACES)}, then ://"
@@ -146,7 +145,7 @@ def _ask_grpc(url: str, signature: str, inputs: dict[str, np.ndarray], output: s
         code, said = error.code(), _shortened((error.details() or "").encode())
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             raise _too_slow(url, timeout) from error
-        if code is grpc.StatusCode.UNAVAILABLE and "http1" in said:
+        if code is grpc.StatusCode.UNAVAILABLE and ("http1" in said or "HTTP/2" in said):
             raise RequestError(f"{url} does not speak gRPC: {OTHER_PORT}") from error
         later = code is grpc.StatusCode.UNAVAILABLE or (code is grpc.StatusCode.NOT_FOUND and LOADING in said)
         kind = NotYetError if later else RequestError
