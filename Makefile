@@ -51,7 +51,7 @@ help:
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make compare              songs of any model beside real ones   REAL=folder MADE=folder'
 	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
-	@echo 'make export | serve       the SavedModel, TF Serving'
+	@echo 'make export | serve       the next SavedModel, TF Serving   [FLAGS=--port=9001]'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
 	@echo 'make test-browser         the page, in Chromium and Firefox'
@@ -114,10 +114,11 @@ serve: install $(if $(wildcard $(HOME_OF)/export/msw2/*/saved_model.pb),,export)
 # Two commands side by side; a GPU has one process at a time.
 TWO = $(if $(shell command -v nvidia-smi),,-j2)
 
+# An export that is there stays: another one would be a version more.
 demo: install
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo stage1
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) refine stage2
-	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) generate restore eval export figures
+	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo $(TWO) generate restore eval $(if $(wildcard runs/demo/export/msw2/*/saved_model.pb),,export) figures
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo page
 
 reproduce: install $(STORE)

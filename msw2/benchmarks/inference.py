@@ -14,7 +14,8 @@ from msw2.config import Config
 from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler
 from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, build_sandwich
-from msw2.serving.export import example_inputs, export_run
+from msw2.serving.export import export_run
+from msw2.serving.signatures import example_inputs
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run
 

@@ -2,52 +2,48 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import secrets
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import msw2
 from msw2.inference.sampling import PhraseFunctions
 from msw2.inference.trained import Trained
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
-from msw2.serving import session_check
+from msw2.serving.contract import MODEL
+from msw2.serving.loader import INVALID_ARGUMENT
+from msw2.serving.loader_process import ExportError, Refusal, ask
+from msw2.serving.signatures import DEFAULT, example_inputs, signatures, wrong_inputs
 from msw2.serving.warmup import write_warmup
 
-MODEL = "msw2"  # name under which it is served
 CHECKED_ROWS = 5
+BATCHES = (1, 3, None)  # rows that are asked for at once; None: all
 EXTRA = "assets.extra"  # TF Serving's name for a folder where it reads only the warm-up file
 
 
-class ExportError(Exception):
-    """A SavedModel that does not do what the model does; the message is one sentence for the user."""
-
-
-def export_run(run: Trained, version: int = 1) -> pathlib.Path:
+def export_run(run: Trained, version: int | None = None) -> pathlib.Path:
     """Writes the SavedModel of a run or a .keras file, checks it in a process of its own, and publishes it.
 
     Args:
         run: finished, or a .keras file.
-        version: TF Serving takes the highest one; an existing version is replaced.
+        version: its number; None: one more than the highest that is there. TF Serving takes the highest, and does not
+            load a number again that it has.
 
     Returns:
         `<run>/export/msw2/<version>`.
 
     Raises:
         RunError: if a stage is missing.
-        ExportError: if a signature does not answer as the model in memory does.
+        ExportError: if the version is there already, a signature does not answer as the model in memory does, or one
+            takes a wrong request.
     """
     functions = serving_functions(run)
-    target = run.path / "export" / MODEL / str(version)
+    target = _target(run.path / "export" / MODEL, version)
     with _published(target) as folder:
         endpoints = _write(functions, folder)
         extra = folder / EXTRA
@@ -69,35 +65,8 @@ def serving_functions(run: Trained) -> PhraseFunctions:
     return PhraseFunctions(sandwich, run.config, prior, chunk=1)
 
 
-def signatures(functions: PhraseFunctions) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
-    """Returns the four signatures by name: a function that answers with a dictionary, and its inputs."""
-    roll = tf.TensorSpec([None, *functions.phrase_shape], tf.bool, "pianoroll")
-    latent = tf.TensorSpec([None, *functions.latent_shape], tf.float32, "latent")
-    seed = tf.TensorSpec([None], tf.int64, "seed")
-    temperature = tf.TensorSpec([None], tf.float32, "temperature")
-    return {
-        "generate": (
-            lambda seed, temperature: {"pianoroll": functions.generate(seed, temperature)},
-            [seed, temperature],
-        ),
-        "encode": (lambda pianoroll: {"latent": functions.encode(pianoroll)}, [roll]),
-        "decode": (lambda latent: {"pianoroll": functions.decode(latent)}, [latent]),
-        "restore": (lambda pianoroll: {"pianoroll": functions.restore(pianoroll)}, [roll]),
-    }
-
-
-def example_inputs(functions: PhraseFunctions, rows: int) -> dict[str, dict[str, np.ndarray]]:
-    """Returns inputs for every signature, `serving_default` too, each row another."""
-    rng = np.random.default_rng(0)
-    roll = rng.random((rows, *functions.phrase_shape)) < 0.02  # about as full as music is
-    latent = rng.standard_normal((rows, *functions.latent_shape)).astype(np.float32)
-    drawn = {"seed": np.arange(rows), "temperature": np.linspace(0.5, 1, rows, dtype=np.float32)}
-    inputs = {"generate": drawn, "encode": {"pianoroll": roll}, "decode": {"latent": latent}}
-    return inputs | {"restore": {"pianoroll": roll}, "serving_default": drawn}
-
-
 def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str, dict]) -> None:
-    """Compares a SavedModel, in a fresh process without Keras and msw2, with the model in memory.
+    """Compares a SavedModel in TF Serving's loader, without Python's TensorFlow, with the model in memory.
 
     Args:
         folder: of the SavedModel.
@@ -105,46 +74,44 @@ def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str
         inputs: for every signature, as `example_inputs` has them, at least three rows.
 
     Raises:
-        ExportError: if it cannot be loaded, or a signature is missing or answers otherwise.
+        ExportError: if it cannot be loaded, a signature is missing or answers otherwise, or it answers at all where
+            `wrong_inputs` should be refused.
     """
-    answers = _ask(folder, inputs)
-    expected = {}
-    for name, given in inputs.items():
-        function = endpoints["generate" if name == "serving_default" else name]
-        for output, value in function(**given).items():
-            for rows in session_check.BATCHES:
-                expected[f"{name}/{output}/{rows or len(value)}"] = value.numpy()[:rows]
-    if answers.keys() != expected.keys():
-        different = ", ".join(sorted(answers.keys() ^ expected.keys()))
-        raise ExportError(f"the SavedModel does not have the outputs of the model: {different}")
-    for key, value in expected.items():
-        if answers[key].dtype != value.dtype or not np.array_equal(answers[key], value):
-            raise ExportError(
-                f"the SavedModel does not answer as the model does: {key} (signature/output/rows)"
-            )
+    right = [
+        (name, {key: array[:rows] for key, array in given.items()})
+        for name, given in inputs.items()
+        for rows in BATCHES
+    ]
+    wrong = wrong_inputs(inputs)
+    answers = ask(folder, right + wrong)
+    known = {}
+    for (name, given), answer in zip(right, answers, strict=False):
+        rows = len(next(iter(given.values())))
+        if isinstance(answer, Refusal):
+            raise ExportError(f"the SavedModel refuses {name} of {rows} rows: {answer.message}")
+        if name not in known:  # of all rows
+            values = endpoints["generate" if name == DEFAULT else name](*inputs[name].values())
+            known[name] = {output: value.numpy() for output, value in values.items()}
+        for output in known[name].keys() | answer.keys():
+            pair = answer.get(output), known[name].get(output)
+            if any(each is None for each in pair) or not _same(pair[0], pair[1][:rows]):
+                raise ExportError(
+                    f"the SavedModel does not answer as the model does: {output} of {name}, {rows} rows"
+                )
+    for (name, given), answer in zip(wrong, answers[len(right) :], strict=True):
+        if not isinstance(answer, Refusal) or answer.code != INVALID_ARGUMENT:
+            shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in given.items())
+            raise ExportError(f"the SavedModel does not refuse a wrong request to {name}: {shapes}")
 
 
-def _ask(folder: pathlib.Path, inputs: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns what the SavedModel answers, as `session_check` writes it."""
-    flat = {f"{name}/{key}": rows for name, arrays in inputs.items() for key, rows in arrays.items()}
-    with tempfile.TemporaryDirectory() as scratch:
-        given, made = pathlib.Path(scratch, "inputs.npz"), pathlib.Path(scratch, "outputs.npz")
-        np.savez(given, **flat)
-        command = [
-            sys.executable,
-            session_check.__file__,
-            os.fspath(folder),
-            os.fspath(given),
-            os.fspath(made),
-        ]
-        # On the CPU, where the model in memory is compared to the last bit.
-        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ExportError(f"the SavedModel cannot be used in a session: {last}")
-        with np.load(made, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+def _same(answer: np.ndarray, value: np.ndarray) -> bool:
+    """Returns whether an answer is a value. Notes may be padded with fewer zeros: the longest phrase may be missing."""
+    value = value.astype(bytes) if value.dtype == object else value
+    if answer.ndim == 3 and answer.dtype == np.int32:
+        value, left_out = np.split(value, [answer.shape[1]], axis=1)
+        if left_out.any():
+            return False
+    return answer.dtype.kind == value.dtype.kind and np.array_equal(answer, value)
 
 
 def _write(functions: PhraseFunctions, folder: pathlib.Path) -> dict[str, Callable]:
@@ -174,6 +141,19 @@ def _constants(run: Trained) -> dict:
     }
 
 
+def _target(folder: pathlib.Path, version: int | None) -> pathlib.Path:
+    """Returns the folder of a version that is not there yet."""
+    if version is None:
+        there = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+        version = max(there, default=0) + 1
+    target = folder / str(version)
+    if target.exists():
+        raise ExportError(
+            f"{target} is there, and a running server would not load it again: leave out --version"
+        )
+    return target
+
+
 @contextlib.contextmanager
 def _published(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a folder that becomes `target` if the block ends without an error.
@@ -181,13 +161,9 @@ def _published(target: pathlib.Path) -> Iterator[pathlib.Path]:
     Its name is no number meanwhile, so that a server that watches the folder above does not load it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    folder, old = (target.with_name(f".{target.name}.{kind}-{mark}") for kind in ("new", "old"))
+    folder = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
     try:
         yield folder
-        if target.exists():
-            target.rename(old)  # a folder cannot be replaced in one step
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -48,14 +49,22 @@ def exported(tmp_path):
 
 
 def test_where_docker_is_missing_the_command_is_printed(exported):
-    done = _process("serve", f"--run={exported}", "--port=9001", PATH=str(exported))
-    assert done.returncode == 0
+    arguments = "--port=9001", "--host=::1", "--", "--rest_api_num_threads=2", "--enable_batching=false"
+    done = _process("serve", f"--run={exported}", *arguments, PATH=str(exported))
+    assert done.returncode == 1
     why, command = done.stdout.splitlines()
-    assert why == "docker is not installed; where Docker is there, run:"
-    assert command == (
-        "docker run --rm -p 9001:8501 -p 8500:8500 --mount "
-        f"type=bind,source={exported}/export/msw2,target=/models/msw2,readonly -e MODEL_NAME=msw2 tensorflow/serving"
-    )
+    assert why == "where Docker is there, run:"
+    config = ROOT / "msw2" / "serving" / "monitoring.config"
+    assert config.is_file()
+    assert shlex.split(command) == [
+        *("docker", "run", "--rm", "-p", "[::1]:9001:8501", "-p", "[::1]:8500:8500"),
+        *("--mount", f"type=bind,source={exported}/export/msw2,target=/models/msw2,readonly"),
+        *("--mount", f"type=bind,source={config},target=/etc/msw2-monitoring.config,readonly"),
+        *("-e", "MODEL_NAME=msw2", "tensorflow/serving:2.19.1"),
+        *("--monitoring_config_file=/etc/msw2-monitoring.config", "--rest_api_num_threads=2"),
+        "--enable_batching=false",
+    ]
+    assert done.stderr.strip().splitlines()[-1] == "error: nothing is served: docker is not installed"
 
 
 def _serve_with_docker(exported, script):
@@ -66,17 +75,26 @@ def _serve_with_docker(exported, script):
 
 
 def test_where_docker_works_it_takes_over(exported):
-    done = _serve_with_docker(exported, '[ "$1" = info ] && exit 0\necho "docker was asked to $1"\nexit 7\n')
+    script = '[ "$1" = info ] && exit 0\necho "docker was asked to $1 at $4 and $6"\nexit 7\n'
+    done = _serve_with_docker(exported, script)
     assert done.returncode == 7
-    assert done.stdout.splitlines()[-1] == "docker was asked to run"
+    said = "docker was asked to run at 127.0.0.1:8501:8501 and 127.0.0.1:8500:8500"
+    assert done.stdout.splitlines()[-1] == said
 
 
 def test_where_docker_does_not_work_it_says_why(exported):
     done = _serve_with_docker(exported, "echo no daemon >&2\nexit 1\n")
-    assert done.returncode == 0
-    assert done.stdout.startswith(
-        "docker does not work (no daemon); where Docker is there, run:\ndocker run "
+    assert done.returncode == 1
+    assert done.stdout.startswith("where Docker is there, run:\ndocker run ")
+    assert (
+        done.stderr.strip().splitlines()[-1] == "error: nothing is served: docker does not work (no daemon)"
     )
+
+
+def test_a_folder_that_docker_cannot_bind_is_one_sentence(command, exported):
+    exported = exported.rename(exported.with_name("a,b"))
+    with pytest.raises(OptionError, match=r"Docker cannot bind .*a,b/export/msw2: a comma is in its name"):
+        command(serve, f"--run={exported}")
 
 
 def test_nothing_is_served_before_it_is_exported(command, tmp_path):

@@ -1,86 +1,74 @@
-"""Answers of a server, as it should give them and as it should not."""
-
-import http.server
-import json
-import threading
+"""Songs asked of a server, over a transport that is played by the functions of the test."""
 
 import numpy as np
 import pytest
 
 from msw2.music.grid import Grid
-from msw2.serving.client import RequestError, generate, pianoroll_from_response
+from msw2.serving import client
+from msw2.serving.client import decode, encode, generate, restore
+from msw2.serving.contract import phrase_of_png, png_of_phrase
+from msw2.serving.transport import RequestError
 
 SMALL = Grid(bars=2, steps=4, pitches=3, lowest_pitch=60, beat_resolution=1)
-TINY = np.random.default_rng(4).random((3, 2, 4, 3, 5)) < 0.5
+TINY = np.random.default_rng(4).random((37, 2, 4, 3, 5)) < 0.5
+URL = "http://there"
 
 
 @pytest.fixture
-def server():
-    """A server on this machine: (url, what it was asked, what it answers)."""
-    asked, answers = [], []
+def asked(monkeypatch):
+    """What the transport was asked: (signature, inputs, output, timeout). It answers as the signatures do, oddly."""
+    asked = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            status, content = answers.pop(0)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(content.encode())
+    def ask(url, signature, inputs, output, timeout):
+        assert url == URL
+        asked.append((signature, inputs, output, timeout))
+        if signature == "generate_png":
+            return [png_of_phrase(TINY[seed]) for seed in inputs["seed"]]
+        if signature == "decode_png":
+            return [png_of_phrase(TINY[int(latent[0, 0])]) for latent in inputs["latent"]]
+        phrases = [phrase_of_png(content, SMALL) for content in inputs["png_bytes"].tolist()]
+        if signature == "encode_png":
+            return np.float32([phrase.sum(axis=(1, 2)) for phrase in phrases])
+        assert signature == "restore_png"
+        return [png_of_phrase(~phrase) for phrase in phrases]
 
-        def log_message(self, *_):
-            pass
-
-    served = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=served.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{served.server_port}/v1/models/msw2:predict", asked, answers
-    served.shutdown()
-    thread.join()
-    served.server_close()
+    monkeypatch.setattr(client, "ask", ask)
+    return asked
 
 
-@pytest.mark.parametrize("key", ["outputs", "predictions"])
-def test_both_forms_of_an_answer_are_read(key):
-    found = pianoroll_from_response(json.dumps({key: TINY.tolist()}), SMALL)
-    assert found.dtype == bool
-    np.testing.assert_array_equal(found, TINY)
+def test_generating_asks_for_sixteen_phrases_at_a_time(asked):
+    found = generate(URL, SMALL, seeds=list(range(36, -1, -1)), temperature=0.5, timeout=3.0)
+    np.testing.assert_array_equal(found, TINY[::-1])
+    assert [len(inputs["seed"]) for _, inputs, *_ in asked] == [16, 16, 5]
+    signature, inputs, output, timeout = asked[0]
+    assert (signature, output, timeout) == ("generate_png", "png_bytes", 3.0)
+    assert inputs["seed"].dtype == np.int64
+    assert (inputs["temperature"].dtype, set(inputs["temperature"].tolist())) == (np.float32, {0.5})
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("<html>", "the answer is not JSON"),
-        ('{"error": "no such\\nmodel"}', "the answer has no outputs: no such model"),
-        ("[]", r"the answer has no outputs: \[\]"),
-        (
-            json.dumps({"outputs": TINY[:, :1].tolist()}),
-            r"bool \[3, 1, 4, 3, 5\], not pianorolls: bool \[phrase, 2, 4",
-        ),
-        (json.dumps({"outputs": TINY.astype(float).tolist()}), "the outputs are float64"),
-        ('{"outputs": [[true], [true, false]]}', "not all of one shape"),
-    ],
-)
-def test_other_answers_are_refused(content, message):
-    with pytest.raises(RequestError, match=message):
-        pianoroll_from_response(content, SMALL)
+def test_restoring_sends_images_and_reads_images(asked):
+    np.testing.assert_array_equal(restore(URL, SMALL, TINY), ~TINY)
+    assert [len(inputs["png_bytes"]) for _, inputs, *_ in asked] == [16, 16, 5]
 
 
-def test_a_request_is_what_tf_serving_expects(server):
-    url, asked, answers = server
-    answers.append((200, json.dumps({"outputs": TINY.tolist()})))
-    np.testing.assert_array_equal(generate(url, SMALL, seeds=[7, 8, 9], temperature=0.5), TINY)
-    inputs = {"seed": [7, 8, 9], "temperature": [0.5, 0.5, 0.5]}
-    assert asked == [{"signature_name": "generate", "inputs": inputs}]
+def test_latents_go_both_ways(asked):
+    np.testing.assert_array_equal(encode(URL, TINY), TINY.sum(axis=(2, 3)))
+    latents = np.broadcast_to(np.arange(37.0)[:, None, None], (37, 2, 3))
+    np.testing.assert_array_equal(decode(URL, SMALL, latents), TINY)
+    assert asked[-1][1]["latent"].dtype == np.float32
 
 
-def test_what_a_server_refuses_is_said(server):
-    url, _, answers = server
-    answers.append((404, '{"error": "Servable not found"}'))
-    with pytest.raises(RequestError, match="answers 404: Servable not found"):
-        generate(url, SMALL, seeds=[1])
+def test_no_seeds_give_no_phrases(asked):
+    assert generate(URL, SMALL, seeds=[]).shape == (0, 2, 4, 3, 5)
+    assert asked == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "nowhere", "file:///nowhere"])
-def test_a_server_that_is_not_there_is_one_sentence(url):
-    with pytest.raises(RequestError, match="cannot be asked: "):
-        generate(url, SMALL, seeds=[1])
+def test_other_answers_are_refused(monkeypatch):
+    monkeypatch.setattr(client, "ask", lambda *_: [png_of_phrase(TINY[0, :1])])
+    with pytest.raises(
+        RequestError, match="other phrases than expected: phrases are PNG images of 8 x 3 pixels"
+    ):
+        generate(URL, SMALL, seeds=[1])
+    monkeypatch.setattr(client, "ask", lambda *_: np.zeros((1, 2), np.float32))
+    with pytest.raises(RequestError, match=r"latents that are not \[phrase, unit, latent\]"):
+        encode(URL, TINY[:1])
