@@ -69,7 +69,7 @@ def _check(store: Store, split: str, limit: int) -> None:
     if not count:
         raise OptionError(f"the store {store.path} has no phrases in its split {split}")
     if limit and count > limit:
-        songs = store.manifest["splits"][split]["songs"]
+        songs = store.summary()["splits"][split]["songs"]
         print(f"{split}: {limit:,} of {count:,} phrases, spread evenly over the {songs:,} songs")
 
 

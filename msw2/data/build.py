@@ -91,7 +91,7 @@ def _same_store(out: pathlib.Path, request: dict) -> dict | None:
         return None
     if not (out / MANIFEST).is_file():
         raise StoreError(f"{out} is there and is no store: give another --store")
-    manifest = Store.open(out).manifest
+    manifest = Store.open(out).summary()
     there = manifest["request"]
     different = [key for key in {**there, **request} if there.get(key) != request.get(key)]
     if different:

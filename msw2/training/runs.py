@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import warnings
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +13,13 @@ import keras
 from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
+from msw2.models.weights import read_weights
+from msw2.models.weights import write_weights as save_weights
 from msw2.system.files import copy, replacing
+from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
+BOUND = {"store": str, "digest": str}  # what data.json holds
 FINETUNED = "finetuned"  # folder of the weights after finetuning, within that of the weights
 
 
@@ -50,15 +52,12 @@ class Run:
         """
         path = pathlib.Path(path)
         try:
-            fields = json.loads((path / "config.json").read_text("utf-8"))
+            return cls(path, *restored(read_json(path / "config.json", {})))
         except FileNotFoundError as error:
             raise RunError(f"no run at {path}: train one with `make stage1`") from error
-        except (OSError, ValueError) as error:
+        except RecordError as error:
             raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
-        try:
-            preset, begun = fields.pop("preset", ""), fields.pop("begun", "")
-            return cls(path, Config.restored(fields), preset, begun)
-        except (AttributeError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
     @classmethod
@@ -128,11 +127,17 @@ class Run:
             )
 
     def bound(self) -> dict[str, str] | None:
-        """Returns the store that this run was first trained on: its path (`store`) and `digest`; None before that."""
+        """Returns the store that this run was first trained on: its path (`store`) and `digest`; None before that.
+
+        Raises:
+            RunError: if the file that says so is damaged.
+        """
         try:
-            return json.loads(self.data.read_text("utf-8"))
+            return read_json(self.data, BOUND)
         except FileNotFoundError:
             return None
+        except RecordError as error:
+            raise RunError(f"{self.data} is damaged: {error}") from error
 
     @property
     def data(self) -> pathlib.Path:
@@ -248,23 +253,36 @@ class Run:
 
     def _load_prior(self, path: pathlib.Path) -> Prior:
         try:
-            return Prior.load(path)
+            return fitting(Prior.load(path), self.config)
         except FileNotFoundError as error:
             raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path} is damaged: delete it and run `make stage2`") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged: delete it and run `make stage2` ({error})") from error
 
 
-def save_weights(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a model's weights, whole or not at all."""
-    # `replacing` keeps only the last suffix, and Keras insists on both.
-    with replacing(path) as temporary:
-        written = temporary.with_suffix(".weights.h5")
-        try:
-            model.save_weights(written)
-            os.replace(written, temporary)
-        finally:
-            written.unlink(missing_ok=True)
+def restored(fields: dict[str, Any]) -> tuple[Config, str, str]:
+    """Returns the config that a run's config.json holds, and its `preset` and `begun`; see `Run`.
+
+    Raises:
+        TypeError, ValueError: as for `Config.restored`.
+    """
+    names = checked({"preset": "", "begun": ""} | fields, {"preset": str, "begun": str})
+    kept = {name: value for name, value in fields.items() if name not in ("preset", "begun")}
+    return Config.restored(kept), names["preset"], names["begun"]
+
+
+def fitting(prior: Prior, config: Config) -> Prior:
+    """Returns a prior that draws what a model of the config reads.
+
+    Raises:
+        ValueError: if it draws anything else.
+    """
+    if (prior.units, prior.latent) != (config.units, config.fusion_latent):
+        raise ValueError(
+            f"it draws {prior.units} x {prior.latent} numbers, the model reads {config.units} x "
+            f"{config.fusion_latent}"
+        )
+    return prior
 
 
 def load_weights(model: keras.Model, path: pathlib.Path) -> None:
@@ -274,12 +292,9 @@ def load_weights(model: keras.Model, path: pathlib.Path) -> None:
         RunError: if they are damaged or missing.
     """
     try:
-        with warnings.catch_warnings():
-            # Keras only warns if it finds nothing for a layer, which would stay untrained.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{path} is damaged or of another model") from error
+        read_weights(model, path)
+    except RecordError as error:
+        raise RunError(f"{path} is {error}") from error
 
 
 def _advice(part: str) -> str:
