@@ -26,9 +26,7 @@ from msw2.page.folder import ORIGINAL
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
-LONGEST_NAME = (
-    220  # bytes; file systems allow 255, and `-original-strings` and what marks a temporary file come behind
-)
+LONGEST_NAME = 220  # bytes; file systems allow 255, and `-original-strings.ogg` comes behind
 
 
 def define_flags() -> None:
