@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import secrets
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
 from msw2.serving import session_check
 from msw2.serving.warmup import write_warmup
+from msw2.system import children
+from msw2.system.files import beside, naming
 
 MODEL = "msw2"  # name under which it is served
 CHECKED_ROWS = 5
@@ -139,7 +140,10 @@ def _ask(folder: pathlib.Path, inputs: dict[str, dict[str, np.ndarray]]) -> dict
         ]
         # On the CPU, where the model in memory is compared to the last bit.
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        tie = children.tied_to(os.getpid())
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, preexec_fn=tie
+        )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise ExportError(f"the SavedModel cannot be used in a session: {last}")
@@ -181,10 +185,10 @@ def _published(target: pathlib.Path) -> Iterator[pathlib.Path]:
     Its name is no number meanwhile, so that a server that watches the folder above does not load it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    folder, old = (target.with_name(f".{target.name}.{kind}-{mark}") for kind in ("new", "old"))
+    folder, old = beside(target), beside(target)
     try:
-        yield folder
+        with naming(target):
+            yield folder
         if target.exists():
             target.rename(old)  # a folder cannot be replaced in one step
         folder.rename(target)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from msw2.system.files import naming
 from msw2.system.owners import Owner
 
 BEAT = 5.0  # seconds between touches
@@ -67,14 +68,24 @@ def _taken(path: pathlib.Path) -> int | None:
         if not _is_same(file, path):
             return _taken(path)
         if not _is_alive_elsewhere(path):
-            os.ftruncate(file, 0)
-            os.pwrite(file, Owner.me().text().encode(), 0)
+            _sign(file, path)
             kept, file = file, -1
             return kept
         return None
     finally:
         if file >= 0:
             os.close(file)
+
+
+def _sign(file: int, path: pathlib.Path) -> None:
+    """Writes into a lock who holds it; where that cannot be written, there is no lock."""
+    try:
+        with naming(path):
+            os.ftruncate(file, 0)
+            os.pwrite(file, Owner.me().text().encode(), 0)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _is_free(file: int) -> bool:

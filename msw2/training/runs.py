@@ -1,11 +1,12 @@
 """A run directory, which explains itself: what was asked for, what is trained, how it went."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -16,10 +17,12 @@ from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
 from msw2.models.weights import read_weights
 from msw2.models.weights import write_weights as save_weights
 from msw2.system.files import copy, replacing
+from msw2.system.locks import LockedError, alone
 from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
 BOUND = {"store": str, "digest": str}  # what data.json holds
+PATIENCE = 60.0  # seconds to wait for another process that makes the run: it takes one at most
 FINETUNED = "finetuned"  # folder of the weights after finetuning, within that of the weights
 
 
@@ -83,6 +86,18 @@ class Run:
             RunError: if there is a run with another config.
         """
         path = pathlib.Path(path)
+        with _alone(path, "run", wait=PATIENCE):
+            return cls._create(path, config, flags, preset, start)
+
+    @classmethod
+    def _create(
+        cls,
+        path: pathlib.Path,
+        config: Config,
+        flags: str,
+        preset: str,
+        start: tuple[str, keras.Model, Prior] | None,
+    ) -> "Run":
         if (path / "config.json").exists():
             run = cls.open(path)
             run.require(config)
@@ -138,6 +153,26 @@ class Run:
             return None
         except RecordError as error:
             raise RunError(f"{self.data} is damaged: {error}") from error
+
+    def bind(self, store: str, digest: str) -> None:
+        """Writes down the store that this run is trained on, unless another process has done so first."""
+        with _alone(self.path, "run", wait=PATIENCE):
+            if self.bound() is None:
+                with replacing(self.data) as temporary:
+                    temporary.write_text(
+                        json.dumps({"store": store, "digest": digest}, indent=2) + "\n", "utf-8"
+                    )
+
+    def alone(self, work: str) -> contextlib.AbstractContextManager[None]:
+        """Keeps other processes from some work on this run while a block runs, on every machine that shares its folder.
+
+        Args:
+            work: name of a stage, or of a folder of the run.
+
+        Raises:
+            RunError: if another process is at it.
+        """
+        return _alone(self.path, work)
 
     @property
     def data(self) -> pathlib.Path:
@@ -258,6 +293,17 @@ class Run:
             raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
         except (OSError, ValueError) as error:
             raise RunError(f"{path} is damaged: delete it and run `make stage2` ({error})") from error
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path, work: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Holds a lock of a run; see `Run.alone`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone(path / f".{work}.lock", wait=wait))
+        except LockedError as error:
+            raise RunError(f"{error} is at work on {work} of the run {path}: wait for it to end") from error
+        yield
 
 
 def restored(fields: dict[str, Any]) -> tuple[Config, str, str]:
