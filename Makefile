@@ -13,6 +13,14 @@ FLAGS  ?=
 RECIPE_SET ?= full
 PYTHON ?= python3
 
+# What paths say reaches Python through the environment: no quote, space or dollar in them is read by make or the shell.
+export MSW2_MIDI := $(value MIDI)
+export MSW2_LPD  := $(value LPD)
+export MSW2_NPZ  := $(value NPZ)
+export MSW2_REAL := $(value REAL)
+export MSW2_MADE := $(value MADE)
+unexport MIDI LPD NPZ REAL MADE
+
 PY     := .venv/bin/python
 TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -69,7 +77,8 @@ help:
 
 install: .venv/installed
 
-DATA_FLAGS = $(if $(MIDI),--midi='$(MIDI)') $(if $(LPD),--lpd='$(LPD)') $(if $(NPZ),--npz='$(NPZ)')
+DATA_FLAGS = $(if $(value MIDI),--midi="$$MSW2_MIDI") $(if $(value LPD),--lpd="$$MSW2_LPD") \
+             $(if $(value NPZ),--npz="$$MSW2_NPZ")
 
 data: install
 	$(PY) -m msw2.cli.data --store=$(DATA) $(DATA_FLAGS) $(call asked,data)
@@ -106,7 +115,7 @@ page: install $(if $(wildcard $(HOME_OF)/samples/*/*.mid),,generate)
 
 # Of any model, on folders of MIDI or pypianoroll files.
 compare: install
-	$(PY) -m msw2.cli.compare --real='$(REAL)' --made='$(MADE)' $(call asked,$@)
+	$(PY) -m msw2.cli.compare --real="$$MSW2_REAL" --made="$$MSW2_MADE" $(call asked,$@)
 
 serve: install $(if $(wildcard $(HOME_OF)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(HOME_OF) $(call asked,$@)
