@@ -26,7 +26,7 @@ TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test test-browser wheel test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test torture test-browser wheel test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -62,6 +62,7 @@ help:
 	@echo 'make export | serve       the SavedModel, TF Serving'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make torture             damaged files, kills, full disks   [FLAGS="--seed=1 --kills=200"]'
 	@echo 'make test-browser         the page, in Chromium and Firefox'
 	@echo 'make wheel                the package for pip, in dist/'
 	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
@@ -137,6 +138,10 @@ bench: install
 
 test: install
 	$(PY) -m pytest -n auto --dist worksteal
+
+# Campaigns against all that goes wrong; tests/torture/__main__.py has their options.
+torture: install
+	$(PY) tests/torture $(call asked,torture)
 
 # In the browsers of this machine, which it fails without; their screenshots go to a folder.
 test-browser: install

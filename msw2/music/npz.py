@@ -93,7 +93,8 @@ def array(archive: zipfile.ZipFile, name: str, max_bytes: int) -> np.ndarray:
         count = math.prod(shape)
         if count * dtype.itemsize > info.file_size:
             raise SongError(f"damaged array: {name} is shorter than its shape {shape}")
-        flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    if len(flat) != count:
+        content = file.read(count * dtype.itemsize)
+    if len(content) != count * dtype.itemsize:
         raise SongError(f"damaged array: {name} is shorter than its shape {shape}")
+    flat = np.frombuffer(content, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")

@@ -207,3 +207,13 @@ def test_only_a_few_blocks_are_in_memory_at_a_time(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert phrases_read == count
     assert peak < 40 * 2**20
+
+
+@pytest.mark.parametrize("lost", [1, 8, 13])
+def test_a_shape_that_ends_early_is_refused(tmp_path, lost):
+    content = io.BytesIO(_write(tmp_path / "x.npz", np.zeros((5, 0), int)).read_bytes())
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(tmp_path / "x.npz", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name)[: -lost if name == "shape.npy" else None])
+    with pytest.raises(StoreError, match=r"damaged array: shape is shorter than its shape \(5,\)$"):
+        phrase_file(tmp_path / "x.npz")
