@@ -8,6 +8,7 @@ import sys
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_SPACE = "No space left on device"
+PATH = re.compile(rf"(?:^|}}}} )(/[^;]+?)(?:/\.msw2-[^;]*)?; {NO_SPACE}")  # without what is temporary
 GOES_ON = "make room, and the same command goes on"
 
 
@@ -22,7 +23,7 @@ def sentence(error: BaseException) -> str | None:
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
     if NO_SPACE in error.message:
-        path = re.match(r"(/[^;]+);", error.message)
+        path = PATH.search(error.message)
         return _of_full_disk(path[1] if path else None)
     if isinstance(error, tensorflow.errors.ResourceExhaustedError):
         return _of_memory(error.message)

@@ -126,4 +126,11 @@ def test_the_machines_errors_are_one_sentence(tmp_path):
     assert told(memory).endswith("close other programs (OOM when allocating tensor)")
     disk = tf.errors.ResourceExhaustedError(None, None, f"{tmp_path}/x.tfrecord; No space left on device")
     assert told(disk).startswith(f"{tmp_path}/x.tfrecord cannot be written: the disk is full (")
+    where = f"{tmp_path}/msw2/.msw2-host-1-2-00000000/variables/part"
+    disk = tf.errors.ResourceExhaustedError(
+        None,
+        None,
+        f"{{{{function_node __x/job:a/device:CPU:0}}}} {where}; No space left on device [Op:SaveV2]",
+    )
+    assert told(disk).startswith(f"{tmp_path}/msw2 cannot be written: the disk is full (")
     assert told(tf.errors.InvalidArgumentError(None, None, "a bug")) is None

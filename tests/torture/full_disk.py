@@ -9,6 +9,7 @@ import io
 import pathlib
 import subprocess
 import tempfile
+import types
 from collections.abc import Callable, Iterator
 
 import keras
@@ -95,7 +96,8 @@ def works(run: Trained, songs: pathlib.Path, *, slow: bool) -> dict[str, Callabl
         write_model_file(folder / "a.keras", sandwich, run.config, prior, preset="smoke")
 
     def export(folder):
-        export_run(type(run)(**{**vars(run), "path": folder}))
+        there = {"path": folder, "load_sandwich": lambda: (sandwich, prior)}
+        export_run(types.SimpleNamespace(**vars(run) | there))
 
     quick = {
         "weights": lambda folder: write_weights(sandwich.get_layer("bass_decoder"), folder / "a.weights.h5"),
@@ -127,14 +129,8 @@ def campaign(
             needed, whole = disk.used(), _content(disk.path)
         for share in shares:
             with Disk() as disk, _quiet():
-                _try(
-                    tally,
-                    f"{name}, {100 * share:.0f} % of {needed:,} bytes",
-                    work,
-                    disk,
-                    int(share * needed),
-                    whole,
-                )
+                what = f"{name}, {100 * share:.0f} % of {needed:,} bytes"
+                _try(tally, what, work, disk, size=int(share * needed), whole=whole)
     return tally
 
 
