@@ -49,7 +49,9 @@ def _of_full_disk(path: str | bytes | None) -> str:
 
 
 def _of_memory(detail: str) -> str:
-    first = (detail.strip().splitlines() or [""])[0][:120]
+    first = re.sub(r"^\{\{.*?\}\} ", "", (detail.strip().splitlines() or [""])[0])[
+        :120
+    ]  # without TensorFlow's node
     return (
         f"the memory does not suffice: ask for less, or close other programs{f' ({first})' if first else ''}"
     )

@@ -122,7 +122,9 @@ def test_the_machines_errors_are_one_sentence(tmp_path):
         np.zeros(2**50, np.int8)
     except MemoryError as error:
         assert told(error).startswith("the memory does not suffice: ask for less, or close other programs (")
-    memory = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nmore")
+    memory = tf.errors.ResourceExhaustedError(
+        None, None, "{{function_node __x}} OOM when allocating tensor\nmore"
+    )
     assert told(memory).endswith("close other programs (OOM when allocating tensor)")
     disk = tf.errors.ResourceExhaustedError(None, None, f"{tmp_path}/x.tfrecord; No space left on device")
     assert told(disk).startswith(f"{tmp_path}/x.tfrecord cannot be written: the disk is full (")

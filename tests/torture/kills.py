@@ -17,7 +17,9 @@ from tally import Tally
 from msw2.music.midi import write_song
 
 ROOT = pathlib.Path(__file__).parents[2]
-SIZES = ("--preset=smoke", "--batch_size=8", "--bvae_epochs=3", "--refine_epochs=2", "--mfg_epochs=3")
+# Enough epochs for a model that plays in every bar.
+SIZES = ("--preset=smoke", "--batch_size=8", "--bvae_epochs=60", "--refine_epochs=10", "--mfg_epochs=60")
+SIZES += ("--transpose=0", "--mixed_bars=0")
 RUN = ("--run=run", "--store=store")
 FEW = ("--phrases=8", "--held_out=8", "--train_phrases=8", "--novelty_phrases=8", "--resamples=20")
 COMMANDS = {
