@@ -13,12 +13,20 @@ FLAGS  ?=
 RECIPE_SET ?= full
 PYTHON ?= python3
 
+# What paths say reaches Python through the environment: no quote, space or dollar in them is read by make or the shell.
+export MSW2_MIDI := $(value MIDI)
+export MSW2_LPD  := $(value LPD)
+export MSW2_NPZ  := $(value NPZ)
+export MSW2_REAL := $(value REAL)
+export MSW2_MADE := $(value MADE)
+unexport MIDI LPD NPZ REAL MADE
+
 PY     := .venv/bin/python
 TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test test-browser wheel test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test torture test-browser wheel test-lowest sanitize lint clean
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 weights    = $(foreach part,$(1),$(RUN)/weights/$(part).weights.h5)
@@ -54,6 +62,7 @@ help:
 	@echo 'make export | serve       the next SavedModel, TF Serving   [FLAGS=--port=9001]'
 	@echo 'make reproduce            every experiment of the paper and its dossier   [RECIPE_SET=smoke]'
 	@echo 'make bench                how fast this machine does all that, against stock Keras and PyTorch'
+	@echo 'make torture             damaged files, kills, full disks   [FLAGS="--seed=1 --kills=200"]'
 	@echo 'make test-browser         the page, in Chromium and Firefox'
 	@echo 'make wheel                the package for pip, in dist/'
 	@echo 'make sanitize             the tests of the C functions, under AddressSanitizer and UBSan'
@@ -69,7 +78,8 @@ help:
 
 install: .venv/installed
 
-DATA_FLAGS = $(if $(MIDI),--midi='$(MIDI)') $(if $(LPD),--lpd='$(LPD)') $(if $(NPZ),--npz='$(NPZ)')
+DATA_FLAGS = $(if $(value MIDI),--midi="$$MSW2_MIDI") $(if $(value LPD),--lpd="$$MSW2_LPD") \
+             $(if $(value NPZ),--npz="$$MSW2_NPZ")
 
 data: install
 	$(PY) -m msw2.cli.data --store=$(DATA) $(DATA_FLAGS) $(call asked,data)
@@ -106,7 +116,7 @@ page: install $(if $(wildcard $(HOME_OF)/samples/*/*.mid),,generate)
 
 # Of any model, on folders of MIDI or pypianoroll files.
 compare: install
-	$(PY) -m msw2.cli.compare --real='$(REAL)' --made='$(MADE)' $(call asked,$@)
+	$(PY) -m msw2.cli.compare --real="$$MSW2_REAL" --made="$$MSW2_MADE" $(call asked,$@)
 
 serve: install $(if $(wildcard $(HOME_OF)/export/msw2/*/saved_model.pb),,export)
 	$(PY) -m msw2.cli.serve --run=$(HOME_OF) $(call asked,$@)
@@ -129,6 +139,10 @@ bench: install
 
 test: install
 	$(PY) -m pytest -n auto --dist worksteal
+
+# Campaigns against all that goes wrong; tests/torture/__main__.py has their options.
+torture: install
+	$(PY) tests/torture $(call asked,torture)
 
 # In the browsers of this machine, which it fails without; their screenshots go to a folder.
 test-browser: install

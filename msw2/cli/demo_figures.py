@@ -10,7 +10,7 @@ from absl import flags
 from msw2.cli.launch import OptionError, launch
 from msw2.evaluation import glance
 from msw2.evaluation.eval_report import write_metrics
-from msw2.evaluation.experiments import read_metrics
+from msw2.evaluation.experiments import ExperimentError, read_metrics
 
 
 def define_flags() -> None:
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, OSError)
+    launch(define_flags, main, ExperimentError, OSError)

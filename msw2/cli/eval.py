@@ -53,11 +53,12 @@ def main() -> None:
     searched, trained = novelty.searched(store, run.config, request.novelty_phrases)
     if searched < trained:
         print(f"copies are sought in {searched:,} of {trained:,} training phrases")
-    say(f"{run.path}: generating, restoring and measuring")
-    evaluation = evaluate_run(Sampler.of(run), run.config, store, request)
-    table, measured = write_reports(
-        run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
-    )
+    with options.writing(run.path / "eval"):
+        say(f"{run.path}: generating, restoring and measuring")
+        evaluation = evaluate_run(Sampler.of(run), run.config, store, request)
+        table, measured = write_reports(
+            run.path / "eval", evaluation, split=values.split, preset=run.preset or "none"
+        )
     print(*glance.lines(evaluation.estimates, values.split), sep="\n")
     print(f"seed {values.seed}, temperature {values.temperature:g}; {time.monotonic() - start:.0f} s")
     print(f"{table} and {measured}")
@@ -69,7 +70,7 @@ def _check(store: Store, split: str, limit: int) -> None:
     if not count:
         raise OptionError(f"the store {store.path} has no phrases in its split {split}")
     if limit and count > limit:
-        songs = store.manifest["splits"][split]["songs"]
+        songs = store.summary()["splits"][split]["songs"]
         print(f"{split}: {limit:,} of {count:,} phrases, spread evenly over the {songs:,} songs")
 
 

@@ -31,10 +31,11 @@ def main() -> None:
     run = options.open_run()
     file = run.path / "export" / "msw2.keras"
     say(f"writing {file}")
-    Band.load(flags.FLAGS.run).save(file)
-    print(f"{file}: {file.stat().st_size / 2**20:.1f} MB, for msw2.load and keras.models.load_model")
-    say("writing the SavedModel, and asking each signature in TF Serving's loader")
-    folder = export_run(run, flags.FLAGS.version)
+    with options.writing(run.path / "export"):
+        Band.load(flags.FLAGS.run).save(file)
+        print(f"{file}: {file.stat().st_size / 2**20:.1f} MB, for msw2.load and keras.models.load_model")
+        say("writing the SavedModel, and asking each signature in TF Serving's loader")
+        folder = export_run(run, flags.FLAGS.version)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
         f"{folder}: {size / 2**20:.1f} MB; every signature answers as the model does, and refuses what is wrong"

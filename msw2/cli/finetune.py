@@ -21,7 +21,10 @@ def main() -> None:
     run = options.bound_run(store, finetuning=True)  # the run last: what is refused makes none
     if not run.config.finetune_epochs:
         print("finetune_epochs is 0: there is nothing to finetune")
-    elif train_all(run, store):
+        return
+    with run.alone("finetune"):
+        trained = train_all(run, store)
+    if trained:
         draw_curves(run.figure("finetune"), {"all parts": read_history(run.history("finetune"))})
     else:
         print("the run is finetuned already")

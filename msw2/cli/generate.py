@@ -4,19 +4,23 @@ A song is some phrases one after another. A phrase with a bar of silence is left
 takes its place.
 """
 
+import pathlib
+
 import numpy as np
 from absl import flags
 
 from msw2.cli import options, sound_options
 from msw2.cli.launch import launch
-from msw2.cli.samples import samples_folder, write_samples
+from msw2.cli.samples import check_memory, samples_folder, write_samples
 from msw2.inference.sampling import Sampler, SilenceError
 from msw2.inference.song_files import MadeSong
+from msw2.inference.trained import Trained
 from msw2.music.midi import MAX_TEMPO, MIN_TEMPO
 from msw2.music.notes import runs
 from msw2.music.pianoroll import DEFAULT_TEMPO, join_phrases
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.page.about import About, AboutError
+from msw2.sound.rendering import Rendering
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
@@ -40,6 +44,14 @@ def main() -> None:
     set_up_device(values.threads)
     run = options.open_run()
     folder = samples_folder(run, "generated")
+    check_memory(values.songs * values.phrases, run.config.grid)
+    with options.writing(folder):
+        _generate(run, folder, rendering)
+
+
+def _generate(run: Trained, folder: pathlib.Path, rendering: Rendering) -> None:
+    """Generates the songs that the flags ask for, and writes them to a folder."""
+    values = flags.FLAGS
     say(f"{run.path}: generating")
     sampler = Sampler.of(run)
     songs, seeds = sampler.compose(

@@ -64,15 +64,16 @@ def main() -> None:
             print(f"left out: {sentence}")
     practice = chosen[-1].clip() if len(chosen) > 2 * values.clips else None
     folder = pathlib.Path(values.out) if values.out else run.path / "listening"
-    build_listening_test(
-        folder / PAGE,
-        folder / KEY,
-        systems,
-        store.grid,
-        seed=values.seed,
-        practice=practice,
-        soundfont=soundfont,
-    )
+    with options.writing(folder):
+        build_listening_test(
+            folder / PAGE,
+            folder / KEY,
+            systems,
+            store.grid,
+            seed=values.seed,
+            practice=practice,
+            soundfont=soundfont,
+        )
     _report(folder, systems, practice)
 
 

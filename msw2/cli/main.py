@@ -6,6 +6,8 @@ import re
 import runpy
 import sys
 
+from msw2.cli import interrupts
+
 MAKE = re.compile(r"^`make [\w-]+`: ")  # what the repository calls it
 PUBLISHING = {"demo_figures", "pack"}  # for those who publish the package, in the repository
 FOLDER = pathlib.Path(__file__).parent
@@ -13,6 +15,7 @@ FOLDER = pathlib.Path(__file__).parent
 
 def main() -> None:
     """Runs the sub-command that the first argument names; without one, or with --help, lists them all."""
+    interrupts.end_imports()
     there, (program, *arguments) = commands(), sys.argv
     name = arguments[0] if arguments else ""
     if name in ("", "help", "-h", "--help"):

@@ -1,7 +1,9 @@
 """What the commands on a run share: their flags, and what the flags name."""
 
+import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from absl import flags
@@ -18,6 +20,7 @@ from msw2.music.midi import SongError
 from msw2.music.tracks import TRACK_NAMES
 from msw2.page.folder import FolderError
 from msw2.sound.soundfont import SoundError
+from msw2.system.locks import LockedError, alone
 from msw2.training.device import resolved_precision
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
@@ -213,6 +216,21 @@ def introduction(run: Run) -> str:
     else:
         far = "the paper's, field for field"
     return f"{run.path}: preset {run.preset or 'unknown'}, {far}; {run.config.precision}"
+
+
+@contextlib.contextmanager
+def writing(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes from writing to a folder while the block runs: files of two would stand side by side.
+
+    Raises:
+        OptionError: if another process is writing there.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone(folder.with_name(f".{folder.name}.lock")))
+        except LockedError as error:
+            raise OptionError(f"{error} is writing to {folder}: wait for it to end") from error
+        yield
 
 
 def open_run() -> Trained:

@@ -77,7 +77,7 @@ def main() -> None:
 
 def _card(run: Run, band: Band, store: Store, file: pathlib.Path) -> Card:
     """Returns what the card says besides its figures. Of paths it has the last names only."""
-    values, splits = flags.FLAGS, store.manifest["splits"]
+    values, splits = flags.FLAGS, store.summary()["splits"]
     packed = f"--run=runs/{run.path.name} --store=data/{store.path.name} --name={values.name}"
     return Card(
         name=values.name,

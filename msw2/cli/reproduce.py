@@ -24,6 +24,7 @@ from msw2.evaluation.dossier_header import header, listed
 from msw2.evaluation.experiments import (
     MACHINE,
     SECONDS,
+    ExperimentError,
     is_evaluated,
     read_experiments,
     read_seconds,
@@ -129,4 +130,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, StoreError, OSError)
+    launch(define_flags, main, ExperimentError, StoreError, OSError)

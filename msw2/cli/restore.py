@@ -26,9 +26,7 @@ from msw2.page.folder import ORIGINAL
 from msw2.system.progress import say
 from msw2.training.device import set_up_device
 
-LONGEST_NAME = (
-    220  # bytes; file systems allow 255, and `-original-strings` and what marks a temporary file come behind
-)
+LONGEST_NAME = 220  # bytes; file systems allow 255, and `-original-strings.ogg` comes behind
 
 
 def define_flags() -> None:
@@ -47,12 +45,13 @@ def main() -> None:
     set_up_device(flags.FLAGS.threads)
     run = options.open_run()
     folder = samples_folder(run, "restored")
-    songs = list(_songs(run, folder))
-    rendering = sound_options.asked_sound(len(songs))
-    say(f"{run.path}: restoring")
-    sampler = Sampler.of(run)
-    made = [_made(sampler, run.preset, *song) for song in songs]
-    write_samples(folder, made, sampler.grid, rendering, f"{len(songs)} songs restored: {folder}")
+    with options.writing(folder):
+        songs = list(_songs(run, folder))
+        rendering = sound_options.asked_sound(len(songs))
+        say(f"{run.path}: restoring")
+        sampler = Sampler.of(run)
+        made = [_made(sampler, run.preset, *song) for song in songs]
+        write_samples(folder, made, sampler.grid, rendering, f"{len(songs)} songs restored: {folder}")
 
 
 def _made(sampler: Sampler, preset: str, name: str, original: np.ndarray, tempo: float) -> MadeSong:

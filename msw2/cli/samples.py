@@ -1,5 +1,6 @@
 """What the commands that make songs with a run share: the folder of its samples, and all that goes there."""
 
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,10 +10,14 @@ from msw2.cli.page import PAGE, page_title
 from msw2.inference.song_files import MadeSong, draw_songs, write_songs
 from msw2.inference.trained import Trained
 from msw2.music.grid import Grid
+from msw2.music.tracks import TRACK_NAMES
 from msw2.page.build import build_page
 from msw2.page.folder import FolderError, read_folder
 from msw2.sound.rendering import Rendering, rendering_songs
+from msw2.system.memory import available
 from msw2.system.progress import say
+
+COPIES = 3  # of a phrase in memory at a time: as it is drawn, in its song, and in its song's pianoroll
 
 
 def samples_folder(run: Trained, kind: str) -> pathlib.Path:
@@ -34,6 +39,24 @@ def samples_folder(run: Trained, kind: str) -> pathlib.Path:
         if not os.access(place, os.W_OK | os.X_OK):
             raise OptionError(f"{place} cannot be written: Permission denied")
     return folder
+
+
+def check_memory(phrases: int, grid: Grid) -> None:
+    """Refuses more phrases than the memory holds.
+
+    Args:
+        phrases: of all songs that a command makes.
+        grid: of the phrases.
+
+    Raises:
+        OptionError: naming how many there is room for.
+    """
+    each = COPIES * math.prod(grid.phrase_shape) * len(TRACK_NAMES)
+    if phrases * each > (there := available()):
+        raise OptionError(
+            f"{phrases:,} phrases need {phrases * each / 1e9:,.1f} GB of memory, and {there / 1e9:,.1f} GB are free: "
+            f"ask for at most {int(there // each):,}"
+        )
 
 
 def write_samples(

@@ -55,8 +55,9 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         train(command, untrained)
         return
     for track in untrained:
-        fit(run, store, track)
         stage = f"{track}_{kind}"
+        with run.alone(stage):
+            fit(run, store, track)
         if run.history(stage).exists():  # else there was nothing to learn
             draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
 

@@ -31,7 +31,9 @@ def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
     """Trains the one BVAE in this process, with all its threads."""
     if len(tracks) == 1:
         print(f"the run {run.path} has one BVAE for all tracks, which is trained for {tracks[0]} as well")
-    if train_bvae(run, store, tracks[0]):
+    with run.alone(SHARED):
+        trained = train_bvae(run, store, tracks[0])
+    if trained:
         draw_curves(run.figure(SHARED), {"shared BVAE": read_history(run.history(SHARED))})
     else:
         print("the shared BVAE is trained already")

@@ -19,7 +19,9 @@ def main() -> None:
     set_up_device(flags.FLAGS.threads)
     store = options.open_store()
     run = options.bound_run(store)  # the run last: what is refused makes none
-    if not train_fusion(run, store):
+    with run.alone("mfg_vae"):
+        trained = train_fusion(run, store)
+    if not trained:
         print("the MFG-VAE is trained already")
     elif run.config.fusion == "none":
         print("without fusion there is no MFG-VAE to train: each track is drawn by itself")

@@ -1,8 +1,9 @@
 """How a field of the config is declared: its type, its bounds or choices, and what it means, in one place."""
 
 import dataclasses
-import math
 from typing import Any
+
+LARGEST = {int: 2**31 - 1, float: 1e38}  # what counts and computes has 32 bits
 
 
 def number(text: str, lowest: float | None = None, highest: float | None = None, **more: Any) -> Any:
@@ -11,7 +12,7 @@ def number(text: str, lowest: float | None = None, highest: float | None = None,
     Args:
         text: what it means; also the help of its flag.
         lowest: smallest value that is allowed.
-        highest: largest value that is allowed; None: any finite one.
+        highest: largest value that is allowed; None: `LARGEST` of its type.
         **more: `before`, the value for runs that were made before the field existed.
     """
     return dataclasses.field(metadata={"text": text, "range": (lowest, highest), **more})
@@ -47,15 +48,20 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     if type(value) is int and field.type is float:
         value = float(value)
     if type(value) is not field.type:
-        raise ValueError(f"{field.name} {value!r} is not of type {field.type.__name__}")
+        # The repr of what is deep may fail.
+        shown = f"of type {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)[:60]
+        raise ValueError(f"{field.name} {shown} is not of type {field.type.__name__}")
     allowed = field.metadata.get("choices")
     if allowed and value not in allowed:
-        raise ValueError(f"{field.name} {value!r} is not one of {', '.join(allowed)}")
+        raise ValueError(f"{field.name} {value!r:.60} is not one of {', '.join(allowed)}")
+    if field.type not in LARGEST:
+        return value
     lowest, highest = field.metadata.get("range", (None, None))
+    most = LARGEST[field.type] if highest is None else highest
     # `not (a <= b)` also refuses NaN.
-    if lowest is not None and not (
-        lowest <= value and (value < math.inf if highest is None else value <= highest)
-    ):
-        bounds = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
-        raise ValueError(f"{field.name} {value!r} is out of range: {bounds}")
+    if not (-most if lowest is None else lowest) <= value <= most:
+        bounds = f"{lowest} to {highest}"
+        if highest is None:
+            bounds = f"at most {most}" if value > most else f"at least {lowest}"
+        raise ValueError(f"{field.name} {value!r:.60} is out of range: {bounds}")
     return value

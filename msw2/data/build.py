@@ -5,7 +5,6 @@ The store appears whole or not at all: it grows in a folder <store>.partial and 
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import os
 import pathlib
@@ -18,6 +17,8 @@ from msw2.data.store_writer import Source, write_store
 from msw2.data.windows import Rules
 from msw2.music.grid import Grid
 from msw2.system.cores import cores
+from msw2.system.files import naming
+from msw2.system.locks import LockedError, alone
 
 
 def build_store(
@@ -91,7 +92,7 @@ def _same_store(out: pathlib.Path, request: dict) -> dict | None:
         return None
     if not (out / MANIFEST).is_file():
         raise StoreError(f"{out} is there and is no store: give another --store")
-    manifest = Store.open(out).manifest
+    manifest = Store.open(out).summary()
     there = manifest["request"]
     different = [key for key in {**there, **request} if there.get(key) != request.get(key)]
     if different:
@@ -111,15 +112,15 @@ def _partial(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty folder <out>.partial that is this process's alone, and removes it unless renamed."""
     folder = out.with_name(f"{out.name}.partial")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{out.name}.lock").open("w") as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
-        except BlockingIOError as error:
-            raise StoreError(f"another process is making {out}: wait for it to end") from error
+            stack.enter_context(alone(folder.with_name(f"{out.name}.lock")))
+        except LockedError as error:
+            raise StoreError(f"{error} is making {out}: wait for it to end") from error
         shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
         folder.mkdir()
         try:
-            yield folder
+            with naming(out):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            pathlib.Path(lock.name).unlink(missing_ok=True)

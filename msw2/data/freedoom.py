@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from msw2.data.song_files import Item, SongSource
 from msw2.data.store import StoreError
 from msw2.music.midi import read_song
+from msw2.system import children
+from msw2.system.files import replacing
 
 WHEEL = "vizdoom==1.3.2"
 # One wheel that exists is named, so that it is found whatever Python and machine this runs on.
@@ -85,9 +87,8 @@ def _prepare(folder: pathlib.Path, items: tuple[Item, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in songs_in(_wheel(folder)):
         if missing.get(name) == hashlib.sha256(content).hexdigest():
-            temporary = folder / f"{name}.{os.getpid()}.tmp"
-            temporary.write_bytes(content)
-            temporary.replace(folder / name)
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(content)
             del missing[name]
     if missing:
         raise StoreError(f"{len(missing)} songs of Freedoom are not in {WHEEL} as listed: {min(missing)}, …")
@@ -105,7 +106,8 @@ def _wheel(folder: pathlib.Path) -> pathlib.Path:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", *WHEEL_TAGS, f"--dest={folder}", WHEEL]
         print(f"fetching {WHEEL} (39 MB) for Freedoom's songs", file=sys.stderr)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        tie = children.tied_to(os.getpid())
+        done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=tie)
         if done.returncode or not any(folder.glob(pattern)):
             last = (done.stderr.strip() or "no message").splitlines()[-1]
             raise StoreError(

@@ -1,6 +1,7 @@
 """Phrases on disk until it is known which split they belong to: no one knows a song's tune before all are read."""
 
 import dataclasses
+import io
 import pathlib
 import tempfile
 import zlib
@@ -35,7 +36,9 @@ class Spool:
         # Most cells are silent: the fastest level leaves a tenth of the bytes.
         packed = np.frombuffer(zlib.compress(phrases.packed.tobytes(), level=1), np.uint8)
         for array in (phrases.first_bars, packed, phrases.tempo, phrases.cells, phrases.sounding_bars):
-            np.save(self._file, array, allow_pickle=False)
+            content = io.BytesIO()  # straight to a file, NumPy hides why it cannot be written
+            np.save(content, array, allow_pickle=False)
+            self._file.write(content.getvalue())
         self.counts.append(len(phrases))
 
     def songs(self) -> Iterator[Phrases]:

@@ -5,7 +5,6 @@ A store is a folder: TFRecord shards of each split (`shards` has the format), ma
 
 import dataclasses
 import itertools
-import json
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from msw2.data import packing, shards
 from msw2.data.autotune import without_autotune
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.records import RecordError, checked, read_json
 
 FORMAT = 1  # raised when an older reader would misread a newer store
 SPLITS = ("train", "validation", "test")
@@ -23,6 +23,20 @@ OPEN_SPLITS = SPLITS[:2]  # what anyone may read: whoever chooses by the test so
 MANIFEST = "manifest.json"
 REPORT = "report.csv"
 BATCH = 256
+# What reading takes of the manifest, and what it says beside that; `build` says what it means.
+READ = {
+    "tracks": [str],
+    "grid": {...: int},
+    "splits": {split: {"files": [str], "phrases": int} for split in SPLITS},
+}
+SAID = {
+    "files": int,
+    "unit": str,
+    "request": {"source": str, "fingerprint": str, "splits": str},
+    "left_out": {...: int},
+    "joined": {"songs": int, "tunes": int, "largest": int},
+    "splits": {split: {"songs": int} for split in SPLITS},
+}
 FIELDS = {"song": "string", "bar": "int64", "tempo": "float32"}  # of a record, beside the tracks
 
 
@@ -89,16 +103,20 @@ class Store:
         """
         path = pathlib.Path(path)
         try:
-            manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+            manifest = read_json(path / MANIFEST, {})
+            if manifest.get("format") != FORMAT:
+                found = f"{manifest.get('format')!s:.60}"
+                raise StoreError(
+                    f"the store {path} has format {found}, this version reads format {FORMAT}: make it anew"
+                )
+            checked(manifest, READ)
         except FileNotFoundError as error:
             raise StoreError(f"no store at {path}: make one with `make data` or msw2.cli.data") from error
-        except (OSError, ValueError) as error:
-            raise StoreError(f"the manifest of the store {path} cannot be read: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            found = manifest.get("format") if isinstance(manifest, dict) else None
-            raise StoreError(
-                f"the store {path} has format {found}, this version reads format {FORMAT}: make it anew"
-            )
+        except RecordError as error:
+            raise StoreError(f"the store {path} is damaged, {MANIFEST}: {error}") from error
+        for name in itertools.chain.from_iterable(manifest["splits"][split]["files"] for split in SPLITS):
+            if pathlib.PurePath(name).name != name:
+                raise StoreError(f"the store {path} is damaged, {MANIFEST}: {name!r:.60} is no file of it")
         if manifest["tracks"] != list(TRACK_NAMES):
             raise StoreError(f"the store {path} has tracks {manifest['tracks']}, not {list(TRACK_NAMES)}")
         try:
@@ -106,6 +124,17 @@ class Store:
         except (TypeError, ValueError) as error:
             raise StoreError(f"the store {path} has an impossible grid: {error}") from error
         return cls(path, grid, manifest, measuring)
+
+    def summary(self) -> dict:
+        """Returns the manifest, with all that `SAID` names.
+
+        Raises:
+            StoreError: if it lacks some of that.
+        """
+        try:
+            return checked(self.manifest, SAID)
+        except RecordError as error:
+            raise StoreError(f"the store {self.path} is damaged, {MANIFEST}: {error}") from error
 
     def files(self, split: str) -> list[str]:
         """Returns the paths of a split's shards, in order; empty for an empty split.
@@ -198,18 +227,30 @@ class Store:
     def _read(
         self, split: str, convert, size: int, limit: int | None = None, evenly: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Yields what `convert` makes, in the graph, of `size` serialised records at a time."""
+        """Yields what `convert` makes, in the graph, of `size` serialised records at a time.
+
+        Raises:
+            StoreError: if the store is damaged, or there are not as many records as its manifest says.
+        """
         import tensorflow as tf  # noqa: PLC0415 - as above
 
         dataset = tf.data.TFRecordDataset(self.files(split)).take(-1 if limit is None else limit)
         count = self.count(split) if limit is None else min(limit, self.count(split))
-        if evenly is not None and evenly < count:
+        records = count if evenly is None else min(evenly, count)
+        if records < count:
             # i * evenly / count grows evenly. A phrase is kept where that passes a whole number.
             kept = dataset.enumerate().filter(lambda i, _: (i + 1) * evenly // count > i * evenly // count)
             dataset = kept.map(lambda _, record: record)
+        dataset, found = dataset.batch(size), 0
+        dataset = dataset.map(lambda records: (tf.shape(records)[0], convert(records)))
         try:
-            for batch in without_autotune(dataset.batch(size).map(convert).prefetch(1)):
+            for length, batch in without_autotune(dataset.prefetch(1)):
+                found += int(length)
                 yield {name: value.numpy() for name, value in batch.items()}
+            if found != records:
+                raise StoreError(
+                    f"the store {self.path} is damaged: {found:,} phrases of {split}, not {records:,}"
+                )
         except tf.errors.OpError as error:
             raise StoreError(f"the store {self.path} is damaged: {error.message}") from error
 

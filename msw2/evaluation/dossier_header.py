@@ -41,7 +41,7 @@ def listed(runs: Asked | list[tuple[str, int]]) -> str:
 
 
 def _songs(store: Store) -> str:
-    splits = store.manifest["splits"]
+    splits = store.summary()["splits"]
     return ", ".join(
         f"{splits[split]['songs']:,} songs ({store.count(split):,} phrases) {split}" for split in SPLITS
     )

@@ -1,7 +1,6 @@
 """What came out of many runs: the evaluations of recipes, each trained with one or more seeds."""
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -13,10 +12,15 @@ from scipy import stats
 
 from msw2.evaluation.markdown import number
 from msw2.evaluation.results import Estimate, Key
+from msw2.system.records import RecordError, as_number, read_json, read_table
 
 LEVEL = 0.95
 SECONDS = "seconds.json"  # wall time of the commands that made a run
 MACHINE = "machine.txt"  # the machine that evaluated a run, and as a rule trained it
+
+
+class ExperimentError(Exception):
+    """A result of a run that is damaged; the message is one sentence for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +85,23 @@ class Spread:
 
 
 def read_metrics(path: str | os.PathLike) -> dict[Key, Estimate]:
-    """Reads a metrics.csv, every number to its last digit."""
-    # As text first: a column is then never guessed, and Python's own parser rounds correctly in every pandas.
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    keys = frame[list(Key._fields)].itertuples(index=False, name=None)
-    values = frame[list(Estimate._fields)].map(float).itertuples(index=False, name=None)
-    return {Key(*key): Estimate(*value) for key, value in zip(keys, values, strict=True)}
+    """Reads a metrics.csv, every number to its last digit.
+
+    Raises:
+        ExperimentError: if it is damaged.
+    """
+    try:
+        header, lines = read_table(path)
+        missing = [name for name in (*Key._fields, *Estimate._fields) if name not in header]
+        if missing:
+            raise RecordError(f"it has no column {missing[0]}")
+        rows = [dict(zip(header, line, strict=True)) for line in lines]
+        return {
+            Key(*map(row.get, Key._fields)): Estimate(*(as_number(row[name]) for name in Estimate._fields))
+            for row in rows
+        }
+    except RecordError as error:
+        raise ExperimentError(f"{path} is damaged: {error}") from error
 
 
 def run_path(folder: pathlib.Path, recipe: str, seed: int) -> pathlib.Path:
@@ -100,8 +115,17 @@ def is_evaluated(path: pathlib.Path) -> bool:
 
 
 def read_seconds(path: pathlib.Path) -> dict[str, float]:
-    """Returns the wall time of a run's commands; empty where none was noted."""
-    return json.loads(_read(path / SECONDS) or "{}")
+    """Returns the wall time of a run's commands; empty where none was noted.
+
+    Raises:
+        ExperimentError: if what was noted is damaged.
+    """
+    try:
+        return read_json(path / SECONDS, {...: float})
+    except FileNotFoundError:
+        return {}
+    except RecordError as error:
+        raise ExperimentError(f"{path / SECONDS} is damaged: {error}") from error
 
 
 def read_experiments(folder: pathlib.Path, runs: Iterable[tuple[str, int]]) -> dict[str, list[Experiment]]:

@@ -1,6 +1,5 @@
 """Curves of histories."""
 
-import csv
 import itertools
 import os
 from collections.abc import Sequence
@@ -10,20 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from msw2.inference.pictures import COLOURS, FAINT, INK, new_figure, save_figure
+from msw2.system.records import RecordError, as_number, read_table
+from msw2.training.runs import RunError
 
 
 def read_history(path: str | os.PathLike) -> dict[str, list[float]]:
     """Reads a `history.csv`: a line an epoch, a named column a quantity; an empty cell becomes NaN.
 
     Raises:
-        ValueError: if a cell is not a number, or a line is longer or shorter than the header.
+        RunError: if it is missing or damaged.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        header, *lines = list(csv.reader(file)) or [[]]
-    for number, line in enumerate(lines, start=2):
-        if len(line) != len(header):
-            raise ValueError(f"{path} has {len(line)} cells in line {number}; its header has {len(header)}")
-    return {name: [float(line[i] or "nan") for line in lines] for i, name in enumerate(header)}
+    try:
+        header, lines = read_table(path)
+        return {name: [as_number(line[i]) for line in lines] for i, name in enumerate(header)}
+    except FileNotFoundError as error:
+        raise RunError(f"there is no history {path}") from error
+    except RecordError as error:
+        raise RunError(f"the history {path} is damaged: {error}") from error
 
 
 def draw_curves(

@@ -19,7 +19,8 @@ from msw2.inference.places import SUFFIX, home_of
 from msw2.models.prior import Prior
 from msw2.models.sandwich import build_sandwich
 from msw2.system.files import replacing
-from msw2.training.runs import RunError, load_weights
+from msw2.system.records import checked, parse_json
+from msw2.training.runs import RunError, fitting, load_weights, restored
 
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
 WEIGHTS = "model.weights.h5"  # Keras's name
@@ -59,9 +60,8 @@ class ModelFile:
         file = pathlib.Path(file)
         try:
             with zipfile.ZipFile(file) as archive:
-                fields = json.loads(archive.read(CONFIG))
-            preset = fields.pop("preset", "")
-            config = Config.restored(fields)
+                fields = checked(parse_json(archive.read(CONFIG)), {})
+            config, preset, _ = restored(fields)
         except FileNotFoundError as error:
             raise RunError(f"no model at {file}: `make export` writes one") from error
         except DAMAGED as error:
@@ -78,7 +78,7 @@ class ModelFile:
         sandwich = build_sandwich(dataclasses.replace(self.config, precision="float32"), portable=True)
         try:
             with zipfile.ZipFile(self.file) as archive, tempfile.TemporaryDirectory() as folder:
-                prior = Prior.read(io.BytesIO(archive.read(PRIOR)))
+                prior = fitting(Prior.read(io.BytesIO(archive.read(PRIOR))), self.config)
                 load_weights(sandwich, pathlib.Path(archive.extract(WEIGHTS, folder)))
             return sandwich, prior
         except (RunError, *DAMAGED) as error:

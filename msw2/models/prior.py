@@ -6,7 +6,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from msw2.music import npz
 from msw2.system.files import replacing
+
+MAX_BYTES = 2**33  # of an array: all phrases of the largest data set, with the largest latents
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,21 +104,66 @@ class Prior:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Prior":
-        """Reads a file that `save` wrote."""
-        # Opened here, because np.load leaves a file open that is no archive.
+        """Reads a file that `save` wrote; errors as for `read`."""
         with open(path, "rb") as source:
             return cls.read(source)
 
     @classmethod
     def read(cls, source: BinaryIO) -> "Prior":
-        """Reads what `write` wrote."""
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {field.name: file[field.name] for field in dataclasses.fields(cls)}
+        """Reads what `write` wrote.
+
+        Raises:
+            ValueError: with the reason, if it is damaged, or its arrays do not make a prior.
+        """
+        with npz.opened(source) as archive:
+            arrays = {
+                field.name: npz.array(archive, field.name, MAX_BYTES) for field in dataclasses.fields(cls)
+            }
+        _check(arrays)
         return cls(
             units=int(arrays["units"]),
             latent=int(arrays["latent"]),
             points=arrays["points"].astype(np.float32),
-            neighbours=arrays["neighbours"],
+            neighbours=arrays["neighbours"].astype(np.int32),
             spread=float(arrays["spread"]),
             noise=float(arrays["noise"]),
         )
+
+
+_WHOLE, _REAL = "iu", "f"  # kinds of dtypes
+_SCHEMA = {
+    **dict.fromkeys(("units", "latent"), (_WHOLE, 0)),
+    **dict.fromkeys(("spread", "noise"), (_REAL, 0)),
+    "points": (_REAL, 3),
+    "neighbours": (_WHOLE, 3),
+}
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Holds arrays to what a prior is.
+
+    Raises:
+        ValueError: naming the first array that does not fit.
+    """
+    for name, (kind, axes) in _SCHEMA.items():
+        found = arrays[name]
+        if (
+            found.dtype.kind not in kind
+            or found.ndim != axes
+            or (kind == _REAL and not np.isfinite(found).all())
+        ):
+            words = "whole" if kind == _WHOLE else "finite"
+            raise ValueError(
+                f"{name} is {found.dtype} {list(found.shape)}, not {words} numbers of {axes} axes"
+            )
+    (groups, count, size), (owners, drawn, _) = arrays["points"].shape, arrays["neighbours"].shape
+    units, latent = int(arrays["units"]), int(arrays["latent"])
+    if min(units, latent, groups, count, size) < 1 or groups * size != units * latent or size % units:
+        raise ValueError(f"points of shape {[groups, count, size]} do not make {units} units of {latent}")
+    if owners != groups or not 1 <= drawn <= count:
+        raise ValueError(f"neighbours of {owners} groups of {drawn} points are not of {groups} of {count}")
+    neighbours = arrays["neighbours"]
+    if neighbours.size and not 0 <= int(neighbours.min()) <= int(neighbours.max()) < count:
+        raise ValueError(f"neighbours {neighbours.min()}..{neighbours.max()} are not of {count} points")
+    if arrays["spread"] < 0 or arrays["noise"] < 0:
+        raise ValueError("spread or noise is below 0")

@@ -3,6 +3,7 @@
 import dataclasses
 
 BEATS_PER_BAR = 4  # 4/4 throughout: LPD's "cleansed" rule
+LONGEST = {"bars": 1024, "beat_resolution": 960}  # a phrase of more does not fit into any memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Grid:
         for name in ("bars", "steps", "pitches", "beat_resolution"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} is below 1")
+        for name, most in LONGEST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} {getattr(self, name)} is above {most}")
         if self.steps != BEATS_PER_BAR * self.beat_resolution:
             raise ValueError(
                 f"steps {self.steps} is not {BEATS_PER_BAR} beats of beat_resolution {self.beat_resolution}"

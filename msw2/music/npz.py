@@ -1,7 +1,10 @@
 """Reading .npz files of unknown origin: nothing is unpickled, sizes are checked before anything is read."""
 
 import contextlib
+import math
 import os
+import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -13,11 +16,18 @@ import numpy as np
 from msw2.music.midi import SongError
 
 MAX_MEMBERS = 4096
+MAX_AXES = 32  # NumPy's own limit before version 2
+MAX_CELLS = 2**60  # more could not be addressed, whatever an axis of length 0 says
+# What Python and NumPy raise for the text of a header that is none.
+UNPARSED = (
+    *(ValueError, KeyError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError, IndexError),
+    *(struct.error, tokenize.TokenError),
+)
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
-    """Opens an .npz file, and turns whatever is wrong with it, then or later, into SongError."""
+def opened(path: str | os.PathLike | BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """Opens an .npz file, or reads an open one, and turns whatever is wrong with it, then or later, into SongError."""
     try:
         with zipfile.ZipFile(path) as archive:
             if len(archive.infolist()) > MAX_MEMBERS:
@@ -50,17 +60,24 @@ def header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Reads the header of an array: (shape, is Fortran order, dtype).
 
     Raises:
-        SongError: if it is no array, or an array of Python objects, which only unpickling could read.
+        SongError: if it is no array, one of too many axes or cells, or an array of Python objects, which only
+            unpickling could read.
     """
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # headers by Python 2, as LPD's own may be
+            warnings.simplefilter("ignore")  # headers by Python 2, as LPD's own may be, and nonsense
             shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)
-    except (ValueError, KeyError) as error:
+    except UNPARSED as error:
         raise SongError(f"damaged array: {' '.join(str(error).split())[:100]}") from error
     if dtype.hasobject:
         raise SongError("array of pickled objects")
+    if dtype.names or dtype.subdtype or not dtype.itemsize:
+        raise SongError(f"damaged array: {str(dtype)[:60]} is no plain number")
+    if len(shape) > MAX_AXES or math.prod(max(1, length) for length in shape) > MAX_CELLS:
+        raise SongError(f"damaged array: {len(shape)} axes, too many or too long")
+    if any(length < 0 for length in shape):
+        raise SongError(f"damaged array: shape {shape}")
     return shape, fortran, dtype
 
 
@@ -73,12 +90,11 @@ def array(archive: zipfile.ZipFile, name: str, max_bytes: int) -> np.ndarray:
     info = member(archive, f"{name}.npy", max_bytes)
     with archive.open(info) as file:
         shape, fortran, dtype = header(file)
-        if any(length < 0 for length in shape):
-            raise SongError(f"damaged array: {name} has shape {shape}")
-        count = int(np.prod([int(length) for length in shape], dtype=object)) if shape else 1
+        count = math.prod(shape)
         if count * dtype.itemsize > info.file_size:
             raise SongError(f"damaged array: {name} is shorter than its shape {shape}")
-        flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    if len(flat) != count:
+        content = file.read(count * dtype.itemsize)
+    if len(content) != count * dtype.itemsize:
         raise SongError(f"damaged array: {name} is shorter than its shape {shape}")
+    flat = np.frombuffer(content, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")

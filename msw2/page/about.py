@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from msw2.system.files import replacing
-from msw2.system.small_json import JsonError, read_object
+from msw2.system.records import RecordError, read_object
 
 FORMAT = 1
 MAX_BYTES = 64 * 2**10  # of a file; a page of text is 3 kB
@@ -85,7 +85,7 @@ def read_about(path: str | os.PathLike) -> About:
     """
     try:
         facts = read_object(path, "facts about a song", {"msw2": FORMAT}, max_bytes=MAX_BYTES)
-    except JsonError as error:
+    except RecordError as error:
         raise AboutError(str(error)) from error
     names = {field.name for field in dataclasses.fields(About)}
     if unknown := sorted(facts.keys() - names - {"msw2"}):

@@ -5,7 +5,7 @@ import json
 import os
 
 from msw2.system.files import replacing
-from msw2.system.small_json import JsonError, read_object
+from msw2.system.records import RecordError, read_object
 
 KIND, FORMAT = "msw2 listening key", 1
 ANSWERS_KIND, ANSWERS_FORMAT = "msw2 listening answers", 1  # the file that a listener saves
@@ -99,5 +99,5 @@ def read_json(path: str | os.PathLike, what: str, kind: str, version: int) -> di
         return read_object(
             path, f"the {what} of a listening test", {"kind": kind, "format": version}, max_bytes=MAX_BYTES
         )
-    except JsonError as error:
+    except RecordError as error:
         raise ListeningError(f"{path}: {error}") from error

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import pathlib
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -20,6 +19,7 @@ from msw2.serving.loader import INVALID_ARGUMENT
 from msw2.serving.loader_process import ExportError, Refusal, ask
 from msw2.serving.signatures import DEFAULT, example_inputs, signatures, wrong_inputs
 from msw2.serving.warmup import write_warmup
+from msw2.system.files import beside, naming
 
 CHECKED_ROWS = 5
 BATCHES = (1, 3, None)  # rows that are asked for at once; None: all
@@ -161,9 +161,10 @@ def _published(target: pathlib.Path) -> Iterator[pathlib.Path]:
     Its name is no number meanwhile, so that a server that watches the folder above does not load it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
+    folder = beside(target)
     try:
-        yield folder
+        with naming(target):
+            yield folder
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

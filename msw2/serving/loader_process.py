@@ -12,6 +12,7 @@ import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2
 
 from msw2.serving import loader
+from msw2.system import children
 
 
 class ExportError(Exception):
@@ -81,7 +82,10 @@ def _run(folder: pathlib.Path, calls: list, arrays: dict[str, np.ndarray]) -> di
         command = [sys.executable, loader.__file__, *map(os.fspath, (folder, requests, given, made))]
         # On the CPU, where the model in memory is compared to the last bit.
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        tie = children.tied_to(os.getpid())
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, preexec_fn=tie
+        )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
             raise ExportError(f"the SavedModel cannot be used: {last}")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from msw2.system.files import naming
+
 
 class RowFile:
     """A table of float32 rows on disk. The file has no name: it is gone when the process is.
@@ -36,9 +38,10 @@ class RowFile:
         if rows.shape[1:] != self.shape[1:] or first + len(rows) > len(self):
             raise ValueError(f"rows of shape {rows.shape} from {first} on do not fit into {self.shape}")
         view, at = memoryview(rows).cast("B"), first * self._bytes
-        while view:
-            written = os.pwrite(self._file.fileno(), view, at)
-            view, at = view[written:], at + written
+        with naming(tempfile.gettempdir()):
+            while view:
+                written = os.pwrite(self._file.fileno(), view, at)
+                view, at = view[written:], at + written
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Returns the rows with these numbers, float32 [row, ...].

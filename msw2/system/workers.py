@@ -1,11 +1,16 @@
 """Work in other processes, in order. A process that crashes costs one item."""
 
 import collections
+import contextlib
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from msw2.system import children
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,14 +77,28 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     Raises:
         RuntimeError: if they cannot start; no item is to blame.
     """
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=children.tie, initargs=(os.getpid(),))
     try:
-        pool.submit(int).result()
+        with _without_interrupts():
+            # All start now: each takes a task, though the first may do more than one.
+            started = [pool.submit(int) for _ in range(workers)]
+        started[0].result()
     except BrokenProcessPool as error:
         raise RuntimeError(
             "worker processes cannot start: a script needs `if __name__ == '__main__':`, or workers=0"
         ) from error
     return pool
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Holds Ctrl-C back while processes start. They inherit that, and so never say a word of their own about it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _submit(pool: ProcessPoolExecutor, task: Callable, item: object) -> Future:

@@ -10,10 +10,14 @@ import keras
 import numpy as np
 
 from msw2.data.autotune import without_autotune
+from msw2.music import npz
+from msw2.music.midi import SongError
 from msw2.system.files import replacing
 from msw2.system.progress import Progress
 from msw2.training.feeds import Feed
+from msw2.training.runs import RunError
 
+SMALL, LARGE = 2**20, 2**40  # most bytes of a text and of an array in a checkpoint
 CHECKPOINT_EVERY = 15.0  # seconds between checkpoints, so that short epochs are not spent on writing
 
 
@@ -37,17 +41,27 @@ class Resume(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the state, if there is one, and returns the epoch to go on with (0: a fresh start)."""
+        """Loads the state, if there is one, and returns the epoch to go on with (0: a fresh start).
+
+        Raises:
+            RunError: if the state is damaged.
+        """
         model.optimizer.build(model.trainable_variables)
         if not self._checkpoint.exists():
             return 0
-        with np.load(self._checkpoint, allow_pickle=False) as state:
-            if str(state["identity"]) != self._identity:
-                return 0
-            for index, variable in enumerate(_variables(model)):
-                variable.assign(state[f"variable_{index}"])
-            columns = [str(name) for name in state["columns"]]
-            self._rows = [dict(zip(columns, row, strict=True)) for row in state["rows"].tolist()]
+        try:
+            with npz.opened(self._checkpoint) as state:
+                if str(npz.array(state, "identity", SMALL)) != self._identity:
+                    return 0
+                columns = [str(name) for name in npz.array(state, "columns", SMALL)]
+                rows = npz.array(state, "rows", LARGE).tolist()
+                self._rows = [dict(zip(columns, row, strict=True)) for row in rows]
+                for index, variable in enumerate(_variables(model)):
+                    variable.assign(npz.array(state, f"variable_{index}", LARGE))
+        except (SongError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{self._checkpoint} is damaged: delete it, and the stage begins anew ({error})"
+            ) from error
         return len(self._rows)
 
     def on_epoch_begin(self, epoch, logs=None):

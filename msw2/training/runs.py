@@ -1,13 +1,12 @@
 """A run directory, which explains itself: what was asked for, what is trained, how it went."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
-import warnings
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -16,10 +15,16 @@ from msw2.config import Config
 from msw2.models.prior import Prior
 from msw2.models.refine import set_threshold
 from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
+from msw2.models.weights import read_weights
+from msw2.models.weights import write_weights as save_weights
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy, replacing
+from msw2.system.locks import LockedError, alone
+from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
+BOUND = {"store": str, "digest": str}  # what data.json holds
+PATIENCE = 60.0  # seconds to wait for another process that makes the run: it takes one at most
 FINETUNED = "finetuned"  # folder of the weights after finetuning, within that of the weights
 
 
@@ -52,15 +57,12 @@ class Run:
         """
         path = pathlib.Path(path)
         try:
-            fields = json.loads((path / "config.json").read_text("utf-8"))
+            return cls(path, *restored(read_json(path / "config.json", {})))
         except FileNotFoundError as error:
             raise RunError(f"no run at {path}: train one with `make stage1`") from error
-        except (OSError, ValueError) as error:
+        except RecordError as error:
             raise RunError(f"{path / 'config.json'} cannot be read: {error}") from error
-        try:
-            preset, begun = fields.pop("preset", ""), fields.pop("begun", "")
-            return cls(path, Config.restored(fields), preset, begun)
-        except (AttributeError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise RunError(f"{path / 'config.json'} does not fit this version: {error}") from error
 
     @classmethod
@@ -86,6 +88,18 @@ class Run:
             RunError: if there is a run with another config.
         """
         path = pathlib.Path(path)
+        with _alone(path, "run", wait=PATIENCE):
+            return cls._create(path, config, flags, preset, start)
+
+    @classmethod
+    def _create(
+        cls,
+        path: pathlib.Path,
+        config: Config,
+        flags: str,
+        preset: str,
+        start: tuple[str, keras.Model, Prior] | None,
+    ) -> "Run":
         if (path / "config.json").exists():
             run = cls.open(path)
             run.require(config)
@@ -130,11 +144,37 @@ class Run:
             )
 
     def bound(self) -> dict[str, str] | None:
-        """Returns the store that this run was first trained on: its path (`store`) and `digest`; None before that."""
+        """Returns the store that this run was first trained on: its path (`store`) and `digest`; None before that.
+
+        Raises:
+            RunError: if the file that says so is damaged.
+        """
         try:
-            return json.loads(self.data.read_text("utf-8"))
+            return read_json(self.data, BOUND)
         except FileNotFoundError:
             return None
+        except RecordError as error:
+            raise RunError(f"{self.data} is damaged: {error}") from error
+
+    def bind(self, store: str, digest: str) -> None:
+        """Writes down the store that this run is trained on, unless another process has done so first."""
+        with _alone(self.path, "run", wait=PATIENCE):
+            if self.bound() is None:
+                with replacing(self.data) as temporary:
+                    temporary.write_text(
+                        json.dumps({"store": store, "digest": digest}, indent=2) + "\n", "utf-8"
+                    )
+
+    def alone(self, work: str) -> contextlib.AbstractContextManager[None]:
+        """Keeps other processes from some work on this run while a block runs, on every machine that shares its folder.
+
+        Args:
+            work: name of a stage, or of a folder of the run.
+
+        Raises:
+            RunError: if another process is at it.
+        """
+        return _alone(self.path, work)
 
     @property
     def data(self) -> pathlib.Path:
@@ -270,35 +310,60 @@ class Run:
         if self.config.refine_threshold == "half":
             return {}
         try:
-            chosen = json.loads(self.thresholds.read_text("utf-8"))
-            found = {track: float(chosen[track]) for track in TRACK_NAMES}
+            found = read_json(self.thresholds, dict.fromkeys(TRACK_NAMES, float))
             if not all(0 < threshold < 1 for threshold in found.values()):
-                raise ValueError("a threshold is not between 0 and 1")
+                raise RecordError("a threshold is not between 0 and 1")
         except FileNotFoundError as error:
             raise RunError(f"the run {self.path} has no thresholds: run `make stage2` first") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self.thresholds} is damaged: delete it and run `make stage2`") from error
-        return found
+        except RecordError as error:
+            raise RunError(
+                f"{self.thresholds} is damaged: delete it and run `make stage2` ({error})"
+            ) from error
+        return {track: found[track] for track in TRACK_NAMES}
 
     def _load_prior(self, path: pathlib.Path) -> Prior:
         try:
-            return Prior.load(path)
+            return fitting(Prior.load(path), self.config)
         except FileNotFoundError as error:
             raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path} is damaged: delete it and run `make stage2`") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged: delete it and run `make stage2` ({error})") from error
 
 
-def save_weights(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a model's weights, whole or not at all."""
-    # `replacing` keeps only the last suffix, and Keras insists on both.
-    with replacing(path) as temporary:
-        written = temporary.with_suffix(".weights.h5")
+@contextlib.contextmanager
+def _alone(path: pathlib.Path, work: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Holds a lock of a run; see `Run.alone`."""
+    with contextlib.ExitStack() as stack:
         try:
-            model.save_weights(written)
-            os.replace(written, temporary)
-        finally:
-            written.unlink(missing_ok=True)
+            stack.enter_context(alone(path / f".{work}.lock", wait=wait))
+        except LockedError as error:
+            raise RunError(f"{error} is at work on {work} of the run {path}: wait for it to end") from error
+        yield
+
+
+def restored(fields: dict[str, Any]) -> tuple[Config, str, str]:
+    """Returns the config that a run's config.json holds, and its `preset` and `begun`; see `Run`.
+
+    Raises:
+        TypeError, ValueError: as for `Config.restored`.
+    """
+    names = checked({"preset": "", "begun": ""} | fields, {"preset": str, "begun": str})
+    kept = {name: value for name, value in fields.items() if name not in ("preset", "begun")}
+    return Config.restored(kept), names["preset"], names["begun"]
+
+
+def fitting(prior: Prior, config: Config) -> Prior:
+    """Returns a prior that draws what a model of the config reads.
+
+    Raises:
+        ValueError: if it draws anything else.
+    """
+    if (prior.units, prior.latent) != (config.units, config.fusion_latent):
+        raise ValueError(
+            f"it draws {prior.units} x {prior.latent} numbers, the model reads {config.units} x "
+            f"{config.fusion_latent}"
+        )
+    return prior
 
 
 def load_weights(model: keras.Model, path: pathlib.Path) -> None:
@@ -308,12 +373,9 @@ def load_weights(model: keras.Model, path: pathlib.Path) -> None:
         RunError: if they are damaged or missing.
     """
     try:
-        with warnings.catch_warnings():
-            # Keras only warns if it finds nothing for a layer, which would stay untrained.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise RunError(f"{path} is damaged or of another model") from error
+        read_weights(model, path)
+    except RecordError as error:
+        raise RunError(f"{path} is {error}") from error
 
 
 def _advice(part: str) -> str:

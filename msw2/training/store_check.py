@@ -7,7 +7,6 @@ from typing import Protocol
 
 from msw2.config import Config
 from msw2.data.store import Store
-from msw2.system.files import replacing
 from msw2.training.fit import Resume
 from msw2.training.runs import Run, RunError
 
@@ -40,12 +39,9 @@ def check_fit(run: Run, store: Store) -> None:
         raise RunError(f"the store {store.path} has no training phrases")
     bound, here = run.bound(), digest(store)
     if bound is None:
-        with replacing(run.data) as temporary:
-            temporary.write_text(
-                json.dumps({"store": str(store.path), "digest": here}, indent=2) + "\n", "utf-8"
-            )
-        return
-    if bound["digest"] != here:
+        run.bind(str(store.path), here)
+        bound = run.bound() or {}
+    if bound.get("digest") != here:
         raise RunError(
             f"the run {run.path} was trained on the store {bound['store']} as it was then, "
             f"not on {store.path} as it is now: use another run"

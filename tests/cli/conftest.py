@@ -1,11 +1,20 @@
 """Commands run in this process, on a copy of the trained run that they may write into."""
 
 import shutil
+import signal
 
 import pytest
 from absl import flags
 
 from msw2.training.runs import Run
+
+
+@pytest.fixture(autouse=True)
+def own_interrupts():
+    """Gives Ctrl-C back to the tests after a command has taken it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -103,12 +103,3 @@ def test_a_worker_that_dies_leaves_no_file(command, groups, tmp_path, capfd):
         command(bench, "--only=first,bad", "--rounds=1", f"--json={path}")
     assert not path.exists()
     assert "a last word" in capfd.readouterr().err
-
-
-def test_ctrl_c_says_that_nothing_is_written(command, groups, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bench, "measure", interrupted)
-    with pytest.raises(SystemExit, match="stopped; nothing is written"):
-        command(bench)

@@ -121,7 +121,7 @@ def taking(parse, tmp_path, monkeypatch):
     """Returns a function (*arguments) -> a run bound to a store that is not looked at, as tiny runs need none."""
     monkeypatch.setattr(options, "check_fit", lambda run, store: (run.path / "data.json").write_text(store))
 
-    def bound(name, *arguments, store='{"digest": "one"}'):
+    def bound(name, *arguments, store='{"store": "a", "digest": "one"}'):
         parse(f"--run={tmp_path / name}", *arguments)
         return options.bound_run(store)
 
@@ -137,7 +137,7 @@ def pretend(run, *parts):
 def test_parts_are_taken_over_from_the_runs_that_are_named_in_their_order(taking, tmp_path, capsys):
     pretend(taking("a", "--refine_epochs=9"), "drums_encoder", "drums_decoder", "drums_refiner")
     pretend(taking("b"), "drums_encoder", "drums_decoder", "bass_encoder", "bass_decoder")
-    pretend(taking("c", store='{"digest": "other"}'), "piano_encoder", "piano_decoder")
+    pretend(taking("c", store='{"store": "b", "digest": "other"}'), "piano_encoder", "piano_decoder")
     names = [str(tmp_path / name) for name in "cab"]
     run = taking("run", f"--take_over={','.join(names)}")
     assert {path.name.split(".")[0]: path.read_text() for path in run.path.glob("weights/*")} == {
@@ -443,7 +443,10 @@ def test_what_is_trained_is_not_trained_again(chosen, started, capsys):
     [
         (OptionError("this and that"), "error: this and that"),
         (RunError("no run"), "error: no run"),
-        (KeyboardInterrupt(), "stopped; the same command goes on from here"),
+        (
+            OSError(28, "No space left on device"),
+            "error: the disk is full: make room, and the same command goes on",
+        ),
     ],
 )
 def test_a_users_error_is_one_sentence_and_a_bug_is_not_hidden(monkeypatch, error, message):

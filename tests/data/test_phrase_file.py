@@ -134,6 +134,47 @@ def test_a_file_that_ends_early_is_refused(tmp_path):
         _outcomes(path)
 
 
+HUGE = [
+    ("'descr': '<i8', 'fortran_order': False, 'shape': (5, 3", "damaged array"),  # no end
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (5, 3)}" + "}" * 9, "damaged array"),
+    ("{" + "[" * 3000 + "}", "damaged array"),
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (5, 3, }", "damaged array"),
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (5, 03L)}", "damaged array|nonzero"),
+    (
+        "{'descr': [('a', '<i8')], 'fortran_order': False, 'shape': (5, 3)}",
+        "damaged array: .* no plain number",
+    ),
+    ("{'descr': ('<i8', (2,)), 'fortran_order': False, 'shape': (5, 3)}", "damaged array"),
+    ("{'descr': '|S0', 'fortran_order': False, 'shape': (5, 3)}", "damaged array: .* no plain number"),
+    (f"{{'descr': '<i8', 'fortran_order': False, 'shape': {(1,) * 65}}}", "damaged array: 65 axes, too many"),
+    (
+        f"{{'descr': '<i8', 'fortran_order': False, 'shape': (5, {2**62})}}",
+        "damaged array: 2 axes, too many or",
+    ),
+    (
+        f"{{'descr': '<i8', 'fortran_order': False, 'shape': (0, {2**70})}}",
+        "damaged array: 2 axes, too many or",
+    ),
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (5, -3)}", r"damaged array: shape \(5, -3\)"),
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (5, 1.5)}", "damaged array"),
+]
+
+
+@pytest.mark.parametrize(("header", "reason"), HUGE, ids=range(len(HUGE)))
+@pytest.mark.parametrize("name", ["shape", "nonzero"])
+def test_a_header_that_describes_no_array_is_refused(tmp_path, header, reason, name):
+    text = header.encode() + b" " * (64 - (len(header) + 11) % 64) + b"\n"
+    version = b"\x02\x00" + len(text).to_bytes(4, "little")
+    path = _write(tmp_path / "x.npz", np.zeros((5, 0), int))
+    content = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(path, "w") as new:
+        for member in ("shape", "nonzero"):
+            made = b"\x93NUMPY" + version + text + bytes(100)
+            new.writestr(f"{member}.npy", made if member == name else old.read(f"{member}.npy"))
+    with pytest.raises(StoreError, match=rf"^phrase file [^\n]*x\.npz: ({reason})[^\n]*$"):
+        _outcomes(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\3\4"])
 def test_what_is_no_npz_file_is_refused(tmp_path, content):
     path = tmp_path / "x.npz"
@@ -166,3 +207,13 @@ def test_only_a_few_blocks_are_in_memory_at_a_time(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert phrases_read == count
     assert peak < 40 * 2**20
+
+
+@pytest.mark.parametrize("lost", [1, 8, 13])
+def test_a_shape_that_ends_early_is_refused(tmp_path, lost):
+    content = io.BytesIO(_write(tmp_path / "x.npz", np.zeros((5, 0), int)).read_bytes())
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(tmp_path / "x.npz", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name)[: -lost if name == "shape.npy" else None])
+    with pytest.raises(StoreError, match=r"damaged array: shape is shorter than its shape \(5,\)$"):
+        phrase_file(tmp_path / "x.npz")

@@ -192,6 +192,45 @@ def test_a_shard_that_is_cut_off_is_one_sentence(tmp_path):
             read()
 
 
+def test_a_store_that_has_lost_a_shard_or_a_count_is_one_sentence(tmp_path):
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 9)})
+    train = store.manifest["splits"]["train"]
+    for change, found in (
+        ({"phrases": 8}, "9 phrases of train, not 8"),
+        ({"files": train["files"][:2]}, "8 .*not 9"),
+    ):
+        store.manifest["splits"]["train"] = train | change
+        for read in (lambda: list(store.packed("train", size=4)), lambda: open_units(store, "train", "bass")):
+            with pytest.raises(StoreError, match=rf"^the store .*store is damaged: {found}"):
+                read()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"splits": {}}, "its 'splits', 'train' is missing"),
+        ({"splits": 3}, "its 'splits' is 3, not an object"),
+        ({"tracks": None}, "its 'tracks' is None, not a list"),
+        ({"grid": {"bars": -1}}, "its 'grid', 'bars' is -1, not a whole number from 0 on"),
+    ],
+)
+def test_a_manifest_that_lacks_what_is_read_is_one_sentence(tmp_path, change, reason):
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 1)})
+    (store.path / MANIFEST).write_text(json.dumps(store.manifest | change))
+    with pytest.raises(StoreError, match=rf"^the store .*store is damaged, manifest\.json: {reason}$"):
+        Store.open(store.path)
+    splits = {split: {"files": ["../a"], "phrases": 1} for split in SPLITS}
+    (store.path / MANIFEST).write_text(json.dumps(store.manifest | {"splits": splits}))
+    with pytest.raises(StoreError, match=r"damaged, manifest\.json: '\.\./a' is no file of it$"):
+        Store.open(store.path)
+
+
+def test_what_only_people_read_is_checked_where_it_is_shown(tmp_path):
+    store = write_store(tmp_path / "store", GRID, {"train": random_phrases(GRID, 1)})
+    with pytest.raises(StoreError, match=r"damaged, manifest\.json: its 'files' is missing$"):
+        store.summary()
+
+
 def test_to_signed():
     signed = pipeline.to_signed(np.array([[0, 1, 1], [1, 0, 0]], np.uint8))
     assert signed.dtype == tf.float32

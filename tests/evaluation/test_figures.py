@@ -3,6 +3,7 @@ import pytest
 from matplotlib.image import imread
 
 from msw2.evaluation import figures
+from msw2.training.runs import RunError
 
 
 @pytest.fixture
@@ -24,9 +25,17 @@ def test_history_is_read_by_column(tmp_path):
     assert history["val_loss"] == pytest.approx([np.nan, 0.75], nan_ok=True)
 
 
-def test_broken_history_is_refused(tmp_path):
-    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n2\n")
-    with pytest.raises(ValueError, match="has 1 cells in line 3; its header has 2"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"epoch,loss\n1,0.5\n2\n", "it has 1 cells in line 3; its header has 2"),
+        (b"epoch,loss\n1,many\n", "'many' is not a number"),
+        (b"\xff", "not text"),
+    ],
+)
+def test_broken_history_is_refused(tmp_path, content, message):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(RunError, match=rf"^the history .*history\.csv is damaged: {message}$"):
         figures.read_history(tmp_path / "history.csv")
 
 

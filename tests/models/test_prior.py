@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -158,3 +160,45 @@ def test_save_and_load(tmp_path):
         assert type(again.units) is int
         assert np.array_equal(draw(prior, [1, 2, 3]), draw(again, [1, 2, 3]))
     assert [path.name for path in tmp_path.iterdir()] == ["prior.npz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"units": np.float64(3)}, r"units is float64 \[\], not whole numbers of 0 axes"),
+        ({"units": np.int64(0)}, "do not make 0 units of 1"),
+        ({"units": np.int64(5)}, r"points of shape \[1, 4, 2\] do not make 5 units of 1"),
+        (
+            {"points": np.zeros((4, 2), np.float32)},
+            r"points is float32 \[4, 2\], not finite numbers of 3 axes",
+        ),
+        ({"points": np.zeros((1, 0, 2), np.float32)}, r"points of shape \[1, 0, 2\] do not make"),
+        ({"points": np.full((1, 4, 2), np.nan, np.float32)}, "points is .* not finite"),
+        ({"neighbours": np.full((1, 4, 1), 4, np.int32)}, r"neighbours 4\.\.4 are not of 4 points"),
+        ({"neighbours": np.full((1, 4, 1), -1, np.int32)}, r"neighbours -1\.\.-1 are not of 4 points"),
+        ({"neighbours": np.zeros((1, 5, 1), np.int32)}, "of 1 groups of 5 points are not of 1 of 4"),
+        ({"neighbours": np.zeros((2, 4, 1), np.int32)}, "of 2 groups of 4 points are not of 1 of 4"),
+        ({"neighbours": np.zeros((1, 4, 1), np.float32)}, "neighbours is float32"),
+        ({"spread": np.float64(np.inf)}, "spread is float64"),
+        ({"noise": np.float64(-1)}, "below 0"),
+        ({"noise": None}, "no noise.npy in the .npz file"),
+    ],
+)
+def test_a_damaged_prior_is_refused_with_the_reason(changes, message):
+    good = {
+        "units": np.int64(2),
+        "latent": np.int64(1),
+        "points": np.arange(8, dtype=np.float32).reshape(1, 4, 2),
+        "neighbours": np.zeros((1, 4, 1), np.int32),
+        "spread": np.float64(0.5),
+        "noise": np.float64(0),
+    }
+
+    def read(arrays):
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        return Prior.read(io.BytesIO(file.getvalue()))
+
+    assert read(good).points.shape == (1, 4, 2)
+    with pytest.raises(ValueError, match=message):
+        read({name: value for name, value in (good | changes).items() if value is not None})

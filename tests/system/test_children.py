@@ -56,6 +56,19 @@ def test_a_command_ends_with_the_one_that_started_it(sleeper):
             os.kill(pid, signal.SIGKILL)
 
 
+def test_a_command_leaves_ctrl_c_to_the_one_that_started_it(sleeper, monkeypatch):
+    monkeypatch.setattr(children.sys, "executable", str(sleeper))
+    child = children.start("x", [])
+    try:
+        ignored = int(
+            pathlib.Path(f"/proc/{child.pid}/status").read_text().split("SigIgn:\t")[1].split()[0], 16
+        )
+        assert ignored & 1 << (signal.SIGINT - 1)
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_the_line_of_a_command(monkeypatch):
     found = []
     monkeypatch.setattr(children.subprocess, "Popen", lambda line, **kwargs: found.append(line))

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -35,6 +36,29 @@ def test_items_are_taken_a_few_at_a_time():
     assert next(results) == (0, "0b0")
     assert len(taken) < 20
     results.close()
+
+
+def test_workers_leave_ctrl_c_to_their_parent_and_end_with_it(tmp_path):
+    """The parent kills itself while a worker sleeps; the worker's pipe ends with the worker."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, signal, sys, time\n"
+        "from msw2.system.workers import map_in_order\n"
+        "def tasks():\n"
+        "    yield 'print(__import__(\"os\").getpid(), flush=True)'\n"
+        "    yield '__import__(\"time\").sleep(60)'\n"
+        "    time.sleep(1)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_in_order(eval, tasks(), 1))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(msw2.__file__).parents[1])}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    parent = subprocess.Popen([sys.executable, script], **pipes)
+    os.kill(int(parent.stdout.readline()), signal.SIGINT)  # which it ignores
+    said = parent.communicate(timeout=30)[1]
+    assert parent.returncode == -signal.SIGKILL
+    assert "Traceback" not in said
 
 
 def test_workers_that_cannot_start_are_an_error_and_not_the_fault_of_a_file(tmp_path):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from msw2.system import progress
 from msw2.training import fit
 from msw2.training.fit import Resume, ShowProgress
+from msw2.training.runs import RunError
 
 ROWS = tf.constant(np.random.default_rng(0).normal(size=(12, 3)), tf.float32)
 
@@ -131,3 +132,21 @@ def test_no_fit_waits_for_the_tuner_of_its_data(tmp_path, monkeypatch):
     train(model, tmp_path)
     for name in ("batches", "validation_data"):
         assert given[name].options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "text", "lacks"])
+def test_a_damaged_state_is_one_sentence(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(fit, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(fit.Resume, "finish", lambda self: None)
+    train(make(), tmp_path, epochs=1)
+    (path,) = tmp_path.glob("*.npz")
+    content = path.read_bytes()
+    if damage == "lacks":
+        with np.load(path) as state:
+            np.savez(path, **{name: state[name] for name in state.files if name != "rows"})
+    else:
+        half = len(content) // 2
+        flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        path.write_bytes({"cut": content[:half], "bit": flipped, "text": b"no"}[damage])
+    with pytest.raises(RunError, match=rf"^{path} is damaged: delete it, and the stage begins anew \("):
+        train(make(), tmp_path, epochs=2)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pathlib
 import shutil
 
 import numpy as np
@@ -60,7 +61,9 @@ def test_a_run_that_is_not_there(tmp_path):
         Run.open(tmp_path / "none")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '"run"', "3", '{"bars": 4}', '{"colour": 1}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '"run"', "3", '{"bars": 4}', '{"colour": 1}', "[" * 10**5, '{"preset": 3}']
+)
 def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(RunError, match=r"config\.json (cannot be read|does not fit this version): "):
@@ -73,6 +76,10 @@ def test_a_config_of_another_version_or_out_of_range_is_refused(tmp_path, config
     path.write_text(json.dumps({**fields, "colour": 1}))
     with pytest.raises(RunError, match=r"does not fit this version: .*colour"):
         Run.open(tmp_path / "run")
+    for name, value in (("bars", 2**40), ("bvae_hidden", 2**31), ("bvae_kl", 1e39), ("seed", [[]])):
+        path.write_text(json.dumps({**fields, name: value}))
+        with pytest.raises(RunError, match=rf"does not fit this version: {name} .* (at most|above|of type)"):
+            Run.open(tmp_path / "run")
     path.write_text(json.dumps({**fields, "bvae_hidden": 0}))
     with pytest.raises(
         RunError, match="does not fit this version: bvae_hidden 0 is out of range: at least 1"
@@ -160,6 +167,44 @@ def test_damaged_weights_are_one_sentence(copy, config, victim, damage):
     assert str(refused.value) == f"{path} is damaged or of another model"
 
 
+def test_a_single_other_byte_in_weights_is_noticed(copy, victim):
+    path = copy.weights("guitar_decoder")
+    content = path.read_bytes()
+    for at in range(60, len(content), 997):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :])
+        with pytest.raises(RunError, match=r"guitar_decoder\.weights\.h5 is damaged"):
+            copy.load_weights(victim, "guitar_decoder")
+    path.write_bytes(content)
+    copy.load_weights(victim, "guitar_decoder")
+
+
+def test_weights_of_an_earlier_version_have_no_checksum(copy, whole, victim):
+    path = copy.weights("bass_decoder")
+    made = whole[1].get_layer("bass_decoder")
+    made.save_weights(path)
+    assert b"sha256" not in path.read_bytes()
+    copy.load_weights(victim, "bass_decoder")
+    for a, b in zip(victim.get_layer("bass_decoder").get_weights(), made.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_prior_of_another_model_is_refused(copy, whole, monkeypatch):
+    monkeypatch.setattr(runs, "build_sandwich", lambda *args, **kwargs: whole[1])
+    Prior.isotropic(copy.config.bars + 1, copy.config.mfg_latent, 0.5).save(copy.prior)
+    with pytest.raises(
+        RunError, match=r"prior\.npz is damaged: .* \(it draws 3 x 4 numbers, the model reads 2 x 4\)$"
+    ):
+        copy.load_sandwich()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"store": "a"}', '{"store": "a", "digest": 3}', "\xff"])
+def test_a_binding_that_is_damaged_is_one_sentence(tmp_path, config, content):
+    run = Run.create(tmp_path / "run", config)
+    run.data.write_text(content, "latin-1")
+    with pytest.raises(RunError, match=r"^[^\n]*data\.json is damaged: "):
+        run.bound()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", b"text"])
 def test_a_prior_that_is_missing_or_damaged_is_one_sentence(copy, content, whole, monkeypatch):
     monkeypatch.setattr(runs, "build_sandwich", lambda *args, **kwargs: whole[1])  # no time for new ones
@@ -177,11 +222,12 @@ def test_a_write_that_fails_leaves_the_earlier_file(copy, config, monkeypatch):
     before = copy.weights("bass_encoder").read_bytes()
     files = sorted(copy.path.rglob("*"))
 
-    def fail(path):
-        path.write_bytes(b"half")
+    def fail(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:100])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(model, "save_weights", fail)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", fail)
     with pytest.raises(OSError, match="no space left"):
         copy.save_weights(model, "bass_encoder")
     assert copy.weights("bass_encoder").read_bytes() == before
