@@ -46,6 +46,9 @@ class Config(TrainingPart, FinetunePart, PriorPart, FusionPart, RefinePart, BVAE
             for field in dataclasses.fields(cls)
             if "before" in field.metadata
         }
+        if "refine_threshold" not in fields and fields.get("mfg_target") == "means":
+            # Until that field was there, the MFG-VAE read and made all moments, and only its loss was of the means.
+            fields = fields | {"mfg_target": "moments"}
         return cls(**before | fields)
 
     @property
