@@ -39,11 +39,11 @@ def wheel(tmp_path_factory):
 
 
 def test_it_holds_what_the_commands_need_and_is_small(wheel):
-    assert wheel.stat().st_size <= 60 * MEBIBYTE
+    assert wheel.stat().st_size <= 50 * MEBIBYTE
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         packaged = sum(archive.getinfo(name).file_size for name in names if name.startswith("msw2/weights/"))
-    assert packaged <= 50 * MEBIBYTE
+    assert packaged <= 40 * MEBIBYTE
     for name in ("tuned", "demo"):
         assert {f"msw2/weights/{name}.keras", f"msw2/weights/{name}.md"} <= names
     assert {path.name for path in (ROOT / "experiments").glob("*.flags")} == {

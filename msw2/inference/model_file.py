@@ -26,6 +26,7 @@ CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's o
 WEIGHTS = "model.weights.h5"  # Keras's name
 METADATA = "metadata.json"  # Keras's
 ROUNDING = 8  # steps of a rounded matrix in its standard deviation, at least
+UNHEARD = 1  # the same of the kernels of `s`, which training alone reads: they say how strong the noise is
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
 # Errors that a damaged archive or member raises.
 DAMAGED = (
@@ -130,13 +131,14 @@ def write_model_file(
                 archive.writestr(zipfile.ZipInfo(name, STAMP), content, archive.compression)
 
 
-def rounded(weights: np.ndarray) -> np.ndarray:
-    """Rounds a matrix to multiples of a power of two, at most an eighth of its standard deviation.
+def rounded(weights: np.ndarray, steps: int = ROUNDING) -> np.ndarray:
+    """Rounds a matrix to multiples of a power of two, at most a share of its standard deviation.
 
     The rounded numbers need a byte each where half precision needs two. Vectors stay as they are.
 
     Args:
         weights: float32 of any shape.
+        steps: in the standard deviation, at least.
 
     Returns:
         float32, the same shape.
@@ -144,7 +146,7 @@ def rounded(weights: np.ndarray) -> np.ndarray:
     deviation = float(weights.std()) if weights.ndim > 1 else 0.0
     if not deviation:
         return weights
-    step = 2.0 ** math.floor(math.log2(deviation / ROUNDING))
+    step = 2.0 ** math.floor(math.log2(deviation / steps))
     return (np.round(weights / step) * step).astype(np.float32)
 
 
@@ -158,7 +160,8 @@ def _halved(content: bytes) -> bytes:
             if isinstance(member, h5py.Dataset):
                 array = np.asarray(member[()])
                 if array.dtype == np.float32:
-                    array = rounded(array).astype(np.float16)
+                    unheard = member.parent.attrs.get("name") == "s"
+                    array = rounded(array, UNHEARD if unheard else ROUNDING).astype(np.float16)
                 # Shuffled, the bytes that hold exponents lie together, and so do those of mantissas.
                 packing = {"chunks": True, "shuffle": True, "compression": "gzip"} if array.ndim else {}
                 written = target.create_dataset(name, data=array, **packing)

@@ -71,7 +71,7 @@ def test_without_a_unit_it_stays_at_a_half():
     ("probabilities", "pitched", "drums"),
     [
         ([0.92, 0.92, 0.92, 0.22], 0.5, 0.2),  # the note is there, whatever its end
-        ([0.92, 0.22, 0.92, 0.92], 0.2, 0.2),  # above 0.2 it is two notes, and one is none of those there
+        ([0.92, 0.22, 0.92, 0.92], 0.2, 0.2),  # above 0.2 it is two notes, one of them wrong
         ([0.12, 0.92, 0.92, 0.92], 0.1, 0.1),  # above 0.1 it starts late
         ([0.92, 0.92, 0.92, 0.92], 0.5, 0.5),
     ],
