@@ -121,7 +121,7 @@ def works(run: Trained, songs: pathlib.Path, *, slow: bool) -> dict[str, Callabl
 def campaign(
     run: Trained, songs: pathlib.Path, *, shares: tuple[float, ...] = (0.0, 0.5, 0.95), slow: bool = True
 ) -> Tally:
-    """Writes everything to disks that hold these shares of what it takes; arguments as for `works`."""
+    """Writes everything to disks with a share of the needed room. The other arguments are as for `works`."""
     tally = Tally("full disks")
     for name, work in works(run, songs, slow=slow).items():
         with Disk() as disk, _quiet():
