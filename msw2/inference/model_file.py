@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import tempfile
 import zipfile
 import zlib
@@ -24,7 +25,8 @@ from msw2.training.runs import RunError, fitting, load_weights, restored
 
 CONFIG, PRIOR = "msw2/config.json", "msw2/prior.npz"  # members beside Keras's own
 WEIGHTS = "model.weights.h5"  # Keras's name
-METADATA = "metadata.json"  # Keras's
+METADATA, MODEL = "metadata.json", "config.json"  # Keras's
+SHARED = re.compile(rb'(?<="shared_object_id": )\d+')
 ROUNDING = 8  # steps of a rounded matrix in its standard deviation, at least
 UNHEARD = 1  # the same of the kernels of `s`, which training alone reads: they say how strong the noise is
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip archive's first moment: the same weights give the same bytes
@@ -126,9 +128,16 @@ def write_model_file(
         metadata = json.loads(members[METADATA])
         metadata.pop("date_saved", None)
         members[METADATA] = json.dumps(metadata).encode()
+        members[MODEL] = _renumbered(members[MODEL])
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED if half else zipfile.ZIP_STORED) as archive:
             for name, content in (members | own).items():
                 archive.writestr(zipfile.ZipInfo(name, STAMP), content, archive.compression)
+
+
+def _renumbered(config: bytes) -> bytes:
+    """Returns Keras's config of a model with its shared objects counted from 1: Keras takes their places in memory."""
+    numbers: dict[bytes, bytes] = {}
+    return SHARED.sub(lambda found: numbers.setdefault(found[0], b"%d" % (len(numbers) + 1)), config)
 
 
 def rounded(weights: np.ndarray, steps: int = ROUNDING) -> np.ndarray:

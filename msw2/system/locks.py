@@ -78,7 +78,7 @@ def _taken(path: pathlib.Path) -> int | None:
 
 
 def _sign(file: int, path: pathlib.Path) -> None:
-    """Writes into a lock who holds it; where that cannot be written, there is no lock."""
+    """Writes into a lock who holds it, or removes the lock if that fails."""
     try:
         with naming(path):
             os.ftruncate(file, 0)
@@ -109,7 +109,7 @@ def _is_same(file: int, path: pathlib.Path) -> bool:
 
 
 def _is_alive_elsewhere(path: pathlib.Path) -> bool:
-    """Returns whether a process holds the lock of which the kernel does not know; it takes a while to tell."""
+    """Returns whether a process holds the lock without the kernel's knowledge. To tell takes a while."""
     holder = _holder(path)
     if holder is None or holder == Owner.me() or holder.is_gone:
         return False

@@ -63,7 +63,7 @@ def _host() -> str:
 
 
 def _begun(pid: int) -> int | None:
-    """Returns when a process began; None if there is none, or it has ended and only its parent has not noticed."""
+    """Returns when a process began; None for one that has ended, even if its parent has not noticed yet."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

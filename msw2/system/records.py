@@ -81,7 +81,7 @@ def checked(value: Any, schema: Any, place: str = "its content") -> Any:
 def read_object(
     path: str | os.PathLike, what: str, marks: Mapping[str, str | int], *, max_bytes: int
 ) -> dict[str, object]:
-    """Returns the object of a JSON file that people pass on, and that says of which kind and version it is.
+    """Returns the object of a JSON file that people pass on. The object says its kind and version.
 
     Args:
         path: of the file.

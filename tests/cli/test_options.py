@@ -469,3 +469,18 @@ def test_words_that_are_no_options_are_refused(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         launch(lambda: None, lambda: None)
     assert ended.value.code == "error: unexpected 'drums': options begin with --"
+
+
+def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
+    folder = tmp_path / "samples" / "generated"
+    with options.writing(folder):
+        with (
+            pytest.raises(
+                OptionError, match=rf"^process \d+ on \S+ is writing to {folder}: wait for it to end$"
+            ),
+            options.writing(folder),
+        ):
+            pass
+        with options.writing(folder.with_name("restored")):
+            pass
+    assert list(folder.parent.iterdir()) == []

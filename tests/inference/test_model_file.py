@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import h5py
@@ -115,3 +116,13 @@ def test_a_config_that_is_no_object_is_refused(halved, tmp_path):
             target.writestr(name, json.dumps([1]) if name == CONFIG else source.read(name))
     with pytest.raises(RunError, match=rf"^{other} is damaged, or no \.keras file of msw2$"):
         open_trained(other)
+
+
+def test_shared_objects_are_counted_and_not_named_by_their_place_in_memory(halved):
+    with zipfile.ZipFile(halved) as archive:
+        numbers = [
+            int(found) for found in re.findall(rb'"shared_object_id": (\d+)', archive.read("config.json"))
+        ]
+    assert numbers
+    assert sorted(set(numbers)) == list(range(1, max(numbers) + 1))
+    assert numbers[0] == 1

@@ -1,4 +1,4 @@
-"""Campaign: each file of a finished run and its store is damaged. What reads it says one sentence, or is right."""
+"""Campaign: each file of a finished run and its store is damaged. A reader says one sentence, or is right."""
 
 import contextlib
 import io
@@ -79,7 +79,7 @@ def campaign(
         store: that it was trained on.
         sandwich: of its config, to load weights into.
         count: damages.
-        seed: of what is damaged and how.
+        seed: of the damages.
         scratch: folder for the copies.
     """
     tally, rng = Tally("damaged files of a run and its store"), np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Campaign: everything that msw2 writes is written to disks that are too small, and then once more with room.
+"""Campaign: everything that msw2 writes goes to disks that are too small, or only read; then once more with room.
 
 The disks are real, of the kind that lies in memory, which needs the right to mount them. A write that fails is one
 sentence that names the file; what was there before stays whole, and nothing else is left.
@@ -121,7 +121,7 @@ def works(run: Trained, songs: pathlib.Path, *, slow: bool) -> dict[str, Callabl
 def campaign(
     run: Trained, songs: pathlib.Path, *, shares: tuple[float, ...] = (0.0, 0.5, 0.95), slow: bool = True
 ) -> Tally:
-    """Writes everything to disks that hold these shares of what it takes; arguments as for `works`."""
+    """Writes everything to disks with a share of the needed room. The other arguments are as for `works`."""
     tally = Tally("full disks")
     for name, work in works(run, songs, slow=slow).items():
         with Disk() as disk, _quiet():
@@ -131,7 +131,24 @@ def campaign(
             with Disk() as disk, _quiet():
                 what = f"{name}, {100 * share:.0f} % of {needed:,} bytes"
                 _try(tally, what, work, disk, size=int(share * needed), whole=whole)
+        with Disk() as disk, _quiet():
+            _try_read_only(tally, name, work, disk)
     return tally
+
+
+def _try_read_only(tally: Tally, name: str, work: Callable, disk: Disk) -> None:
+    """Writes to a disk that only reads."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk.path)], check=True)
+    try:
+        work(disk.path)
+    except BaseException as error:
+        told = machine_errors.sentence(error)
+        if told and told.startswith(str(disk.path)) and told.endswith(": Read-only file system"):
+            tally.held("read-only, one sentence")
+        else:
+            tally.failed(f"{name}, read-only: {type(error).__name__}: {error}")
+    else:
+        tally.failed(f"{name} was written to a disk that only reads")
 
 
 def _try(tally: Tally, what: str, work: Callable, disk: Disk, *, size: int, whole: dict[str, bytes]) -> None:

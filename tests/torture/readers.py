@@ -26,7 +26,7 @@ from msw2.data.windows import Rules
 
 LONGEST = 5.0  # seconds for one file
 MOST_MEMORY = 2 * 2**30  # bytes of the reading process
-WHOLE = 20  # one file in so many stays as it is
+WHOLE = 20  # every twentieth file is not mutated
 SOURCES = {"midi": midi_folder, "lpd": lpd_tree}
 
 

@@ -59,6 +59,7 @@ def test_a_full_disk_is_one_sentence(smoke_run, tmp_path):
     tally = disk.campaign(smoke_run, tmp_path / "songs", shares=(0.5,), slow=False)
     assert tally.failures == []
     assert tally.counts["one sentence, then written"] >= 5
+    assert tally.counts["read-only, one sentence"] == 9
 
 
 def test_a_killed_command_goes_on(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from msw2.models import bvae, sandwich
 from msw2.models.prior import Prior
 from msw2.models.sandwich import build_sandwich
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.owners import Owner
 from msw2.training import runs
 from msw2.training.runs import Run, RunError, stage1_parts
 
@@ -241,6 +243,50 @@ def test_a_copied_bvae_is_that_of_the_first_track(copy):
     for kind in ("encoder", "decoder"):
         assert copy.weights(f"piano_{kind}").read_bytes() == copy.weights(f"bass_{kind}").read_bytes()
     assert copy.weights("guitar_encoder").read_bytes() == before
+
+
+def test_one_process_at_a_time_does_a_stage_of_a_run(tmp_path, config):
+    """Another lock on the same file stands for another process: the kernel treats it so."""
+    run = Run.create(tmp_path / "run", config)
+    here = Owner.me()
+    with run.alone("bass_bvae"):
+        with pytest.raises(RunError) as refused, run.alone("bass_bvae"):
+            pass
+        with run.alone("drums_bvae"):
+            pass
+    assert str(refused.value) == (
+        f"process {here.pid} on {here.host} is at work on bass_bvae of the run {run.path}: wait for it to end"
+    )
+    with run.alone("bass_bvae"):
+        pass
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "flags.txt"]
+
+
+def test_two_processes_that_make_a_run_make_one(tmp_path, config):
+    other = dataclasses.replace(config, seed=9)
+    made = []
+
+    def make(asked):
+        try:
+            made.append(Run.create(tmp_path / "run", asked).config)
+        except RunError as error:
+            made.append(str(error))
+
+    threads = [threading.Thread(target=make, args=(asked,)) for asked in (config, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (refused,) = [each for each in made if isinstance(each, str)]
+    assert "was made with seed" in refused
+    assert Run.open(tmp_path / "run").config in made
+
+
+def test_a_run_is_bound_once(tmp_path, config):
+    run = Run.create(tmp_path / "run", config)
+    run.bind("first", "1")
+    run.bind("second", "2")
+    assert run.bound() == {"store": "first", "digest": "1"}
 
 
 def test_every_file_has_its_own_place(tmp_path, config):
