@@ -59,8 +59,8 @@ def choose_thresholds(run: Run, store: Store) -> bool:
 def best_threshold(probability: np.ndarray, truth: np.ndarray, *, drums: bool) -> float:
     """Returns the threshold that gives the notes of a track back best, out of `THRESHOLDS`.
 
-    These are the thresholds at which the notes made are at least `ENOUGH` of the notes there. Of them it is the one
-    with the highest F1 of notes; if there are none, the lowest of all. Without any note there it is 0.5.
+    It is the one with the highest F1 of notes, out of those that make at least `ENOUGH` of the notes there; if none
+    does, out of all. Of equals it is the highest. Without any note there it is 0.5.
 
     Args:
         probability: float [phrase, bar, step, pitch], 0..1, that a cell sounds.
@@ -71,15 +71,14 @@ def best_threshold(probability: np.ndarray, truth: np.ndarray, *, drums: bool) -
     count = np.count_nonzero(there)
     if not count:
         return 0.5
-    found = []
+    found, enough = [], []
     for threshold in THRESHOLDS:
         starts = _starts(probability >= threshold, drums)
         made = np.count_nonzero(starts)
-        found.append(
-            (made >= ENOUGH * count, 2 * np.count_nonzero(starts & there) / (made + count), threshold)
-        )
-    enough = [(f1, threshold) for is_enough, f1, threshold in found if is_enough]
-    return float(max(enough)[1] if enough else THRESHOLDS[0])
+        found.append((2 * np.count_nonzero(starts & there) / (made + count), threshold))
+        if made >= ENOUGH * count:
+            enough.append(found[-1])
+    return float(max(enough or found)[1])
 
 
 def _starts(cells: np.ndarray, drums: bool) -> np.ndarray:
