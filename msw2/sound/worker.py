@@ -31,7 +31,9 @@ def main() -> None:
             report["error"] = f"{path}: the memory did not suffice for its sound"
         except OSError as error:
             report["error"] = f"{path}: its sound cannot be written: {error.strerror}"
-        print(json.dumps(report), flush=True)
+        # In one piece: others write to the same pipe, and `print` may write the end of the line by itself.
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
         if report["error"]:
             return
 

@@ -54,7 +54,9 @@ def setting(tmp_path, monkeypatch):
         (tmp_path / "experiments" / f"{recipe}.flags").write_text("--preset=tuned\n")
     (tmp_path / "experiments" / "some.set").write_text(SET)
     splits = {name: {"songs": 1000 + at} for at, name in enumerate(("train", "validation", "test"))}
-    store = types.SimpleNamespace(path="data/store", manifest={"splits": splits}, count=lambda name: 5000)
+    store = types.SimpleNamespace(
+        path="data/store", summary=lambda: {"splits": splits}, count=lambda name: 5000
+    )
     clock = Clock()
     record = types.SimpleNamespace(commands=[], fail=set(), fail_with=1, clock=clock)
 
