@@ -15,6 +15,7 @@ from msw2.training.runs import Run
 CONFIG = dataclasses.replace(
     SMOKE,
     fusion="none",
+    refine_threshold="half",
     encoder_states="last",
     bars=2,
     steps=4,
