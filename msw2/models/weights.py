@@ -46,15 +46,18 @@ def read_weights(model: keras.Model, path: pathlib.Path) -> None:
 
 
 def _content(model: keras.Model) -> bytes:
-    """Returns what `model.save_weights` writes.
+    """Returns what `model.save_weights` writes, without an optimizer.
+
+    An optimizer would take two thirds of the file, and its name tells how many there were before it in the process.
 
     It is made in memory: where the disk is full, HDF5 ends the process while it closes a file. Keras has no public
     function for that; these two are what `save_weights` calls in every Keras 3.
     """
     content = io.BytesIO()
+    skipped = {id(model.optimizer)} if getattr(model, "optimizer", None) is not None else set()
     store = saving_lib.H5IOStore(content, mode="w")
     saving_lib._save_state(
-        model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set()
+        model, weights_store=store, assets_store=None, inner_path="", visited_saveables=skipped
     )
     store.close()
     return content.getvalue()
