@@ -93,7 +93,7 @@ TUNED = dataclasses.replace(
     # The noise of the last steps costs more than the epochs it would take to average it out.
     schedule="cosine",
     clip_norm=1.0,
-    # Of a note that it is not sure of, a refiner says less than 0.5: up to a tenth of all notes would go missing.
+    # A refiner gives less than 0.5 to a note that it is not sure of: up to a tenth of all notes would go missing.
     refine_threshold="notes",
     # From nothing, a refiner spends its epochs on learning to copy, and is worse than none until then.
     refine_residual=True,

@@ -27,7 +27,6 @@ class RefinePart(Part):
         "Whether a refiner corrects the BVAE's opinion, or forms its own from nothing. Of no meaning where refine "
         "is none."
     )
-
     refine_threshold: str = choice(
         "From which probability on a cell sounds. half: 0.5; notes: for each track as low as it has to be for nearly "
         "all notes of validation songs to sound.",

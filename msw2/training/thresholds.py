@@ -1,7 +1,7 @@
 """The thresholds of a trained sandwich: for each track, from which probability on a cell sounds.
 
-A refiner gives less than 0.5 to a note that it is not sure of. At that threshold these notes go missing, and none take
-their place. So the threshold is lowered until nearly as many notes sound as there are. It is chosen on what the whole
+A refiner gives less than 0.5 to a note that it is not sure of. These notes go missing at 0.5, and none take their
+place. So the threshold is lowered until nearly as many notes sound as there are. It is chosen on what the whole
 sandwich makes of validation songs.
 """
 
@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS
-from msw2.music.metrics import as_time, onsets_of
-from msw2.music.tracks import DRUMS, TRACK_NAMES
+from msw2.music.note_metrics import note_starts
+from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
 from msw2.training.runs import Run
 
@@ -24,7 +24,7 @@ _BATCH = 16  # phrases at a time
 
 
 def choose_thresholds(run: Run, store: Store) -> bool:
-    """Chooses the thresholds of a run of which all parts are trained, and writes them down.
+    """Chooses the thresholds of a run and writes them down, once all parts are trained.
 
     Args:
         run: any run.
@@ -46,42 +46,37 @@ def choose_thresholds(run: Run, store: Store) -> bool:
         probability[start : start + _BATCH] = restore(phrases[start : start + _BATCH])
         progress.update(min(start + _BATCH, len(phrases)))
     progress.close()
-    chosen = {
-        track: best_threshold(probability[..., index], phrases[..., index], drums=index == DRUMS)
-        for index, track in enumerate(TRACK_NAMES)
-    }
+    chosen = dict(zip(TRACK_NAMES, best_thresholds(probability, phrases), strict=True))
     run.save_thresholds(chosen)
     said = ", ".join(f"{track} {threshold:.2f}" for track, threshold in chosen.items())
     print(f"a cell sounds from this probability on: {said}", file=sys.stderr, flush=True)
     return True
 
 
-def best_threshold(probability: np.ndarray, truth: np.ndarray, *, drums: bool) -> float:
-    """Returns the threshold that gives the notes of a track back best, out of `THRESHOLDS`.
+def best_thresholds(probability: np.ndarray, truth: np.ndarray) -> list[float]:
+    """Returns for each track the threshold that gives its notes back best, out of `THRESHOLDS`.
 
-    It is the one with the highest F1 of notes, out of those that make at least `ENOUGH` of the notes there; if none
-    does, out of all. Of equals it is the highest. Without any note there it is 0.5.
+    A threshold is enough if it makes at least `ENOUGH` of the notes there. The best one has the highest F1 of notes of
+    those that are enough, or of all where none is. Of equals it is the highest. Without any note there it is 0.5.
 
     Args:
-        probability: float [phrase, bar, step, pitch], 0..1, that a cell sounds.
+        probability: float [phrase, bar, step, pitch, track], the five tracks, 0..1, that a cell sounds.
         truth: bool, the same shape, which cells do.
-        drums: whether each cell is a note.
     """
-    there = _starts(truth, drums)
-    count = np.count_nonzero(there)
-    if not count:
-        return 0.5
-    found, enough = [], []
+    there = note_starts(truth)
+    count = _counted(there)
+    found: list[list] = [[] for _ in count]  # track -> (is enough, F1, threshold)
     for threshold in THRESHOLDS:
-        starts = _starts(probability >= threshold, drums)
-        made = np.count_nonzero(starts)
-        found.append((2 * np.count_nonzero(starts & there) / (made + count), threshold))
-        if made >= ENOUGH * count:
-            enough.append(found[-1])
-    return float(max(enough or found)[1])
+        starts = note_starts(probability >= threshold)
+        made, right = _counted(starts), _counted(starts & there)
+        for track, notes in enumerate(count):
+            if notes:
+                f1 = 2 * right[track] / (made[track] + notes)
+                found[track].append((made[track] >= ENOUGH * notes, f1, threshold))
+    # Those that are enough come after the others.
+    return [float(max(each)[2]) if each else 0.5 for each in found]
 
 
-def _starts(cells: np.ndarray, drums: bool) -> np.ndarray:
-    """Returns where notes start, bool [phrase, step of the phrase, pitch]."""
-    time = as_time(cells)
-    return time if drums else onsets_of(time)
+def _counted(starts: np.ndarray) -> np.ndarray:
+    """Returns how many notes each track has, int64 [track]."""
+    return np.count_nonzero(starts, axis=(0, 1, 2))
