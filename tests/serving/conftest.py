@@ -1,4 +1,4 @@
-"""Servers on this machine that answer as TF Serving does, or as it should not."""
+"""Servers on this machine that answer as TF Serving does, or as it should not, and its messages by protobuf."""
 
 import concurrent.futures
 import contextlib
@@ -8,8 +8,46 @@ import threading
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tensorflow.core.framework import tensor_pb2
 
 from msw2.serving import transport
+
+STRING, INTEGER, MESSAGE = (
+    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+    descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
+    descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+)
+# message: (field, number, type), as in prediction_log.proto, predict.proto and model.proto
+MESSAGES = {
+    "ModelSpec": [("name", 1, STRING), ("signature_name", 3, STRING), ("version", 9, INTEGER)],
+    "Entry": [("key", 1, STRING), ("value", 2, "tensorflow.TensorProto")],
+    "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "Entry")],
+    "PredictLog": [("request", 1, "PredictRequest")],
+    "PredictionLog": [("predict_log", 6, "PredictLog")],
+    "PredictResponse": [("outputs", 1, "Entry"), ("model_spec", 2, "ModelSpec")],
+}
+
+
+@pytest.fixture(scope="session")
+def classes():
+    """The classes of MESSAGES by name, beside the TensorProto that TensorFlow brings."""
+    file = descriptor_pb2.FileDescriptorProto(name="messages.proto", package="messages", syntax="proto3")
+    file.dependency.append(tensor_pb2.DESCRIPTOR.name)
+    for name, fields in MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field, number, kind in fields:
+            repeated = field in ("inputs", "outputs")
+            added = message.field.add(name=field, number=number, label=3 if repeated else 1)
+            added.type = MESSAGE if isinstance(kind, str) else kind
+            if isinstance(kind, str):
+                added.type_name = f".{kind}" if "." in kind else f".messages.{kind}"
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"messages.{name}"))
+        for name in MESSAGES
+    }
 
 
 @contextlib.contextmanager

@@ -1,25 +1,12 @@
-"""Messages of a prediction, read and written by protobuf itself with TF Serving's messages declared here."""
+"""Messages of a prediction, read and written by protobuf itself."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from tensorflow.core.framework import tensor_pb2
 
 from msw2.serving.messages import MessageError, predict_request, predict_response
 
-STRING, INTEGER, MESSAGE = (
-    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
-    descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
-)
-# message: (field, number, type), as in predict.proto and model.proto
-MESSAGES = {
-    "ModelSpec": [("name", 1, STRING), ("signature_name", 3, STRING), ("version", 9, INTEGER)],
-    "Entry": [("key", 1, STRING), ("value", 2, "tensorflow.TensorProto")],
-    "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "Entry")],
-    "PredictResponse": [("outputs", 1, "Entry"), ("model_spec", 2, "ModelSpec")],
-}
 ARRAYS = {
     "seed": np.array([7, -1, 2**40]),
     "temperature": np.float32([[0.5, 1]]),
@@ -28,27 +15,6 @@ ARRAYS = {
     "png_bytes": np.array([b"\x89PNG", b"", b"x" * 300]),
     "nothing": np.zeros((0, 4), np.float32),
 }
-
-
-@pytest.fixture(scope="module")
-def classes():
-    """The classes of MESSAGES by name, beside the TensorProto that TensorFlow brings."""
-    file = descriptor_pb2.FileDescriptorProto(name="messages.proto", package="messages", syntax="proto3")
-    file.dependency.append(tensor_pb2.DESCRIPTOR.name)
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind in fields:
-            repeated = field in ("inputs", "outputs")
-            added = message.field.add(name=field, number=number, label=3 if repeated else 1)
-            added.type = MESSAGE if isinstance(kind, str) else kind
-            if isinstance(kind, str):
-                added.type_name = f".{kind}" if "." in kind else f".messages.{kind}"
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"messages.{name}"))
-        for name in MESSAGES
-    }
 
 
 def test_a_request_holds_its_inputs(classes):

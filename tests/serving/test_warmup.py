@@ -1,42 +1,15 @@
-"""The warm-up file, read by protobuf itself with TF Serving's messages declared here."""
+"""The warm-up file, read by protobuf itself."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from tensorflow.core.framework import tensor_pb2
 
 from msw2.serving.warmup import prediction_log, write_warmup
 
-STRING, MESSAGE = (
-    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
-)
-# message: (field, number, type), as in prediction_log.proto, predict.proto and model.proto
-MESSAGES = {
-    "ModelSpec": [("name", 1, STRING), ("signature_name", 3, STRING)],
-    "InputsEntry": [("key", 1, STRING), ("value", 2, "tensorflow.TensorProto")],
-    "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "InputsEntry")],
-    "PredictLog": [("request", 1, "PredictRequest")],
-    "PredictionLog": [("predict_log", 6, "PredictLog")],
-}
 
-
-@pytest.fixture(scope="module")
-def log_class():
-    """The class of PredictionLog, beside the TensorProto that TensorFlow brings."""
-    file = descriptor_pb2.FileDescriptorProto(name="check.proto", package="check", syntax="proto3")
-    file.dependency.append(tensor_pb2.DESCRIPTOR.name)
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind in fields:
-            added = message.field.add(name=field, number=number, label=3 if field == "inputs" else 1)
-            added.type = kind if kind == STRING else MESSAGE
-            if kind != STRING:
-                added.type_name = f".{kind}" if "." in kind else f".check.{kind}"
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("check.PredictionLog"))
+@pytest.fixture
+def log_class(classes):
+    return classes["PredictionLog"]
 
 
 def test_a_log_holds_one_request(log_class):
