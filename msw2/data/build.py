@@ -19,6 +19,7 @@ from msw2.music.grid import Grid
 from msw2.system.cores import cores
 from msw2.system.files import naming
 from msw2.system.locks import LockedError, alone
+from msw2.system.workers import Elsewhere
 
 
 def build_store(
@@ -31,7 +32,7 @@ def build_store(
     windows_per_song: int = 0,
     seed: int = 0,
     listed: Mapping[str, str] | None = None,
-    workers: int | None = None,
+    workers: int | Elsewhere | None = None,
     shard_phrases: int = SHARD_PHRASES,
 ) -> dict:
     """Makes a store, unless the very same one is there.
@@ -46,7 +47,7 @@ def build_store(
         seed: of the draw of windows.
         listed: splits of songs by their names, as `splits.by_list` takes them; None: the hash of a tune decides.
         workers: reading processes; None for one a core, 0 to read in this one. They start afresh, so a script
-            that calls this needs `if __name__ == "__main__":`.
+            that calls this needs `if __name__ == "__main__":`. Or a cluster, which reads and writes.
         shard_phrases: phrases a file.
 
     Returns:
@@ -70,9 +71,15 @@ def build_store(
         return there
     workers = cores() if workers is None else workers
     with _partial(out) as folder:
-        outcomes = source.outcomes(grid, rules, workers)
         manifest = write_store(
-            folder, source, outcomes, listed, request=request, grid=grid, shard_phrases=shard_phrases
+            folder,
+            source,
+            rules,
+            listed,
+            request=request,
+            grid=grid,
+            shard_phrases=shard_phrases,
+            workers=workers,
         )
         if _empty(out):
             out.rmdir()

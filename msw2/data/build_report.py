@@ -25,16 +25,15 @@ class Report:
         """Adds a file that gave no phrases, with the reason."""
         self.rows.append((outcome.name, outcome.digest, "", 0, "", outcome.reason))
 
-    def add_song(self, outcome: Outcome, phrases: int, tune: str, split: str) -> None:
+    def add_song(self, outcome: Outcome, tune: str, split: str) -> None:
         """Adds a song.
 
         Args:
             outcome: of its file.
-            phrases: how many it gave.
             tune: the SHA-256 that stands for its tune.
             split: where the phrases are; empty where the song is left out, as its tune is in another split.
         """
-        row = (outcome.name, outcome.digest, split, phrases if split else 0, tune[:16])
+        row = (outcome.name, outcome.digest, split, outcome.place.count if split else 0, tune[:16])
         self.rows.append((*row, "" if split else SAME_TUNE))
 
     def joined(self) -> dict[str, int]:
@@ -71,6 +70,13 @@ class Tally:
         self.phrases += len(phrases)
         self.sounding_bars += phrases.sounding_bars
         self.cells += phrases.cells
+
+    def join(self, other: "Tally") -> None:
+        """Adds the songs of another tally."""
+        self.songs += other.songs
+        self.phrases += other.phrases
+        self.sounding_bars += other.sounding_bars
+        self.cells += other.cells
 
     def summary(self) -> dict:
         """Returns the sums as JSON knows them; `steps` counts those of one track."""

@@ -65,6 +65,12 @@ class Phrases:
     def __len__(self) -> int:
         return len(self.first_bars)
 
+    def part(self, start: int, stop: int) -> "Phrases":
+        """Returns the phrases from one to before another, with the counts of all."""
+        return dataclasses.replace(
+            self, first_bars=self.first_bars[start:stop], packed=self.packed[start:stop]
+        )
+
 
 def summarise(chunks, first_bars: np.ndarray, tempo: float, grid: Grid) -> Phrases:
     """Packs and counts phrases that come in chunks, so that only one chunk is dense at a time.

@@ -18,7 +18,7 @@ from typing import BinaryIO, ClassVar
 import numpy as np
 
 from msw2.data import packing
-from msw2.data.song_files import Outcome
+from msw2.data.song_files import Keep, Outcome
 from msw2.data.store import StoreError
 from msw2.data.windows import Rules
 from msw2.music import npz
@@ -26,9 +26,11 @@ from msw2.music.grid import Grid
 from msw2.music.midi import SongError
 from msw2.music.tracks import TRACKS
 from msw2.system.progress import Progress
+from msw2.system.workers import Elsewhere
 
 BLOCK = 64  # phrases; 5 MB dense
 PIECE = 2**19  # cells read at a time: 4 MB of a row of int64
+AT_A_TIME = 16  # blocks of a file of the spool
 MAX_PHRASES = 10**7
 MAX_BYTES = 2**40
 TEMPO = 100.0  # MuseGAN's when it writes MIDI; the file has none
@@ -63,12 +65,24 @@ class PhraseFile:
         progress.close()
         return digest.hexdigest()
 
-    def outcomes(self, grid: Grid, rules: Rules, workers: int) -> Iterator[Outcome]:
-        """Yields the blocks in order; `rules` and `workers` have nothing to do here.
+    def outcomes(
+        self, grid: Grid, rules: Rules, workers: int | Elsewhere, keep: Keep = list
+    ) -> Iterator[Outcome]:
+        """Yields the blocks in order; `rules` and `workers` have nothing to do here: a stream has one reader.
 
         Raises:
             StoreError: if the file is damaged, does not fit the grid, or its phrases are not in order.
         """
+        group: list[Outcome] = []
+        for outcome in self._blocks(grid):
+            group.append(outcome)
+            if len(group) == AT_A_TIME:
+                yield from keep(group)
+                group = []
+        yield from keep(group)
+
+    def _blocks(self, grid: Grid) -> Iterator[Outcome]:
+        """Yields what came of each block."""
         try:
             with npz.opened(self.path) as archive, contextlib.ExitStack() as stack:
                 shape = (self.phrases, *grid.phrase_shape, len(TRACKS))

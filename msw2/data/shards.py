@@ -1,52 +1,37 @@
 """Writing a store: a record for each phrase, a bytes feature for each track, in TFRecord shards."""
 
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from msw2.data.packing import Phrases, bytes_per_track
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, track_index
+from msw2.system.files import replacing
 
 SHARD_PHRASES = 4096  # 41 MB on the default grid
 FRAME_HEAD, FRAME_TAIL = 12, 4  # bytes that TFRecord puts before and after a record: length, two checksums
 
 
-class ShardWriter:
-    """Writes the phrases of one split to <split>-00000.tfrecord, <split>-00001.tfrecord and on.
+def shard_name(split: str, number: int) -> str:
+    """Returns the file name of a shard: <split>-00000.tfrecord, <split>-00001.tfrecord and on."""
+    return f"{split}-{number:05d}.tfrecord"
 
-    Attributes:
-        files: names of the shards so far.
+
+def write_shard(path: pathlib.Path, songs: Iterable[tuple[str, Phrases]]) -> None:
+    """Writes a shard, whole or not at all.
+
+    Args:
+        path: where it belongs.
+        songs: name (16 hexadecimal digits, which each record carries) and phrases of each.
     """
+    import tensorflow as tf  # noqa: PLC0415 - worker processes import this package, and need no TensorFlow
 
-    def __init__(self, folder: pathlib.Path, split: str, shard_phrases: int = SHARD_PHRASES):
-        self.files: list[str] = []
-        self._folder, self._split, self._shard_phrases = folder, split, shard_phrases
-        self._writer, self._room = None, 0
-
-    def add(self, song: str, phrases: Phrases) -> None:
-        """Appends the phrases of one song, whose name (16 hexadecimal digits) each record carries."""
-        for first_bar, packed in zip(phrases.first_bars, phrases.packed, strict=True):
-            if self._room == 0:
-                self._next_shard()
-            self._writer.write(encode(song, int(first_bar), phrases.tempo, packed))
-            self._room -= 1
-
-    def close(self) -> None:
-        """Closes the last shard."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer, self._room = None, 0
-
-    def _next_shard(self) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - worker processes import this package, and need no TensorFlow
-
-        self.close()
-        self.files.append(f"{self._split}-{len(self.files):05d}.tfrecord")
-        self._writer, self._room = (
-            tf.io.TFRecordWriter(str(self._folder / self.files[-1])),
-            self._shard_phrases,
-        )
+    with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for song, phrases in songs:
+            for first_bar, packed in zip(phrases.first_bars, phrases.packed, strict=True):
+                writer.write(encode(song, int(first_bar), phrases.tempo, packed))
 
 
 def encode(song: str, first_bar: int, tempo: float, packed: np.ndarray) -> bytes:

@@ -1,26 +1,30 @@
 """Sources made of one file a song: what is read where, and what came of it. Runs in worker processes."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from msw2.data import packing
+from msw2.data.spool import Place, Spool
 from msw2.data.store import StoreError
 from msw2.data.tunes import telling_bars
 from msw2.data.windows import SELECTIONS, Rules, cut, windows
 from msw2.music.grid import Grid
 from msw2.music.midi import Song, SongError, read_bytes
 from msw2.system.progress import Progress, say
-from msw2.system.workers import map_in_order
+from msw2.system.workers import Elsewhere, in_groups, map_in_order
 
 READER_CRASHED = "reader crashed"
 MISSING = "listed song is missing"
+AT_A_TIME = 128  # most songs of a task, and of a file of the spool
+HASHED = 256  # files, or folders, of a task that only looks at them
 NAMED = 5  # missing songs that are named at once; the report has all
 
 
@@ -59,8 +63,9 @@ class Outcome(_OfSource):
     Attributes:
         name: as `Item`.
         digest: as `Item`.
-        phrases: of the song; None where there are none.
-        reason: why there are none.
+        phrases: of the song; None where there are none, and where they are in a spool.
+        reason: why there are none; empty if there are.
+        place: where in the spool they are.
         bars: uint64 [bar], fingerprints of `tunes.telling_bars`.
     """
 
@@ -68,7 +73,25 @@ class Outcome(_OfSource):
     digest: str
     phrases: packing.Phrases | None = None
     reason: str = ""
+    place: Place | None = None
     bars: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.uint64))
+
+
+Keep = Callable[
+    [Sequence[Outcome]], Sequence[Outcome]
+]  # gets some outcomes where they come up, and passes them on
+
+
+def keep_in(spool: Spool, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Puts the phrases of some outcomes into a spool, and returns them with the places instead."""
+    songs = [outcome for outcome in outcomes if outcome.phrases is not None]
+    if not songs:
+        return list(outcomes)
+    places = iter(spool.write(f"{songs[0].digest}.phrases", [song.phrases for song in songs]))
+    return [
+        outcome if outcome.phrases is None else dataclasses.replace(outcome, phrases=None, place=next(places))
+        for outcome in outcomes
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +122,9 @@ class SongSource:
         lines = sorted(f"{item.digest} {item.name}\n" for item in self.items)
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
-    def outcomes(self, grid: Grid, rules: Rules, workers: int) -> Iterator[Outcome]:
+    def outcomes(
+        self, grid: Grid, rules: Rules, workers: int | Elsewhere, keep: Keep = list
+    ) -> Iterator[Outcome]:
         """Yields what came of each file: first those not worth reading, then songs in the order of digests.
 
         Songs with the same bytes count once. The order mixes songs of all folders, so that the first
@@ -117,9 +142,22 @@ class SongSource:
                 yield Outcome(item.name, item.digest, reason=reason)
             else:
                 first[item.digest] = item
-        task = functools.partial(outcome_of, read=self.read, grid=grid, rules=rules)
-        for item, outcome in map_in_order(task, first.values(), workers):
-            yield outcome or Outcome(item.name, item.digest, reason=READER_CRASHED)
+        items = list(first.values())
+        task = functools.partial(_outcomes_of, read=self.read, grid=grid, rules=rules, keep=keep)
+        groups = in_groups(items, min(AT_A_TIME, -(-len(items) // AT_A_TIME)) or 1)
+        for group, outcomes in map_in_order(task, groups, workers):
+            if outcomes is not None:
+                yield from outcomes
+                continue
+            for (item,), alone in map_in_order(task, in_groups(group, 1), workers):  # one of them is to blame
+                yield from alone or [Outcome(item.name, item.digest, reason=READER_CRASHED)]
+
+
+def _outcomes_of(
+    items: Sequence[Item], read: Callable[[str, Grid], Song], grid: Grid, rules: Rules, keep: Keep
+) -> Sequence[Outcome]:
+    """Reads some songs, and keeps what came of them."""
+    return keep([outcome_of(item, read, grid, rules) for item in items])
 
 
 def outcome_of(item: Item, read: Callable[[str, Grid], Song], grid: Grid, rules: Rules) -> Outcome:
@@ -148,6 +186,7 @@ def folder_source(
     listed: Collection[str] = (),
     *,
     others: bool = True,
+    workers: int | Elsewhere = 0,
 ) -> SongSource:
     """Returns the songs of a folder; `SongSource` and `folder_items` have the arguments.
 
@@ -157,12 +196,17 @@ def folder_source(
     folder = pathlib.Path(path)
     if not folder.is_dir():
         raise StoreError(f"{kind.upper()} folder {folder} does not exist")
-    items = folder_items(folder, max_bytes, listed, others=others)
+    items = folder_items(folder, max_bytes, listed, others=others, workers=workers)
     return SongSource(kind, read, items, listed=frozenset(listed))
 
 
 def folder_items(
-    folder: pathlib.Path, max_bytes: int, listed: Collection[str] = (), *, others: bool = True
+    folder: pathlib.Path,
+    max_bytes: int,
+    listed: Collection[str] = (),
+    *,
+    others: bool = True,
+    workers: int | Elsewhere = 0,
 ) -> tuple[Item, ...]:
     """Returns every file below a folder, of whatever name, sorted: the content decides what is a song.
 
@@ -175,25 +219,48 @@ def folder_items(
             items.
         others: whether to look at other files, too. Without them, items are called by the names in the list, so that
             it does not matter how the folder is laid out.
+        workers: who looks at the files, as for `map_in_order`.
 
     Raises:
         StoreError: if there is a list and none of its files is there.
     """
-    paths = []
-    for parent, folders, names in os.walk(folder):
-        paths += [os.path.join(parent, name) for name in names]
-        paths += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
-    named = [(os.path.relpath(path, folder), path) for path in sorted(paths)]
+    paths = sorted(_paths(os.fspath(folder), workers))
+    named = [(os.path.relpath(path, folder), path) for path in paths]
     found = {pathlib.PurePath(path).stem: path for _, path in reversed(named)} if listed else {}
     missing = _missing(sorted(set(listed) - set(found)), len(listed), folder)
     if not others:
         named = [(name, found[name]) for name in sorted(listed) if name in found]
     progress, items = Progress(len(named), f"files of {folder} hashed"), []
-    for name, path in named:
-        items.append(_digested(name, path, max_bytes))
+    task = functools.partial(_all_digested, max_bytes=max_bytes)
+    for group, digested in map_in_order(task, in_groups(named, HASHED), workers):
+        if digested is None:
+            raise StoreError(f"a process that hashes files died, on one of {group[0][1]} and so on")
+        items += digested
         progress.update(len(items))
     progress.close()
     return (*items, *missing)
+
+
+def _paths(folder: str, workers: int | Elsewhere) -> Iterator[str]:
+    """Yields all files below a folder, and links to folders, level by level."""
+    folders = [folder]
+    while folders:
+        groups, folders = in_groups(folders, HASHED), []
+        for group, found in map_in_order(_contents, groups, workers):
+            if found is None:
+                raise StoreError(f"a process that lists folders died, on one of {group[0]} and so on")
+            yield from found[0]
+            folders += found[1]
+
+
+def _contents(folders: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns what lies in some folders: files and links, and folders. A folder that cannot be read has nothing."""
+    files, below = [], []
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                (below if entry.is_dir(follow_symlinks=False) else files).append(entry.path)
+    return files, below
 
 
 def _missing(names: list[str], listed: int, folder: pathlib.Path) -> list[Item]:
@@ -204,6 +271,11 @@ def _missing(names: list[str], listed: int, folder: pathlib.Path) -> list[Item]:
         first = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
         say(f"{len(names):,} of {listed:,} listed songs are not in {folder}: {first}")
     return [Item(name, "", problem=MISSING) for name in names]
+
+
+def _all_digested(named: Sequence[tuple[str, str]], max_bytes: int) -> list[Item]:
+    """Returns the items of some paths."""
+    return [_digested(name, path, max_bytes) for name, path in named]
 
 
 def _digested(name: str, path: str, max_bytes: int) -> Item:

@@ -1,14 +1,17 @@
-"""Work in other processes, in order. A process that crashes costs one item."""
+"""Work in other processes, in order. A process that crashes costs one item.
+
+The processes are this machine's, or a cluster's: `cluster.Cluster` does the same on several machines.
+"""
 
 import collections
 import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msw2.system import children
 
@@ -18,16 +21,52 @@ Result = TypeVar("Result")
 AHEAD = 8  # tasks in hand per worker: enough to keep all busy while one is slow, and bounds the memory
 
 
+class Elsewhere(Protocol):
+    """Workers of other machines."""
+
+    def map_in_order(
+        self, task: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | None]]:
+        """Does what the function of this name does."""
+
+    def start(self, task: Callable[..., Result], *arguments: Any) -> Any:
+        """Starts a task, and returns what stands for its result, as an argument of other tasks, too."""
+
+    def result(self, started: Any) -> Any:
+        """Waits for a started task, and returns its result."""
+
+
+class Here:
+    """Tasks of this process, one after the other: what `Elsewhere` starts on other machines."""
+
+    def start(self, task: Callable[..., Result], *arguments: Any) -> Result:
+        """Does a task, and returns its result."""
+        return task(*arguments)
+
+    def result(self, started: Result) -> Result:
+        """Returns the result of a started task."""
+        return started
+
+
+def in_groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Returns the items in groups of a size; the last group may be smaller."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
 def map_in_order(
-    task: Callable[[Item], Result], items: Iterable[Item], workers: int
+    task: Callable[[Item], Result], items: Iterable[Item], workers: int | Elsewhere
 ) -> Iterator[tuple[Item, Result | None]]:
     """Yields (item, task(item)) in the order of the items. The result is None if a worker process died on the item.
 
     Args:
         task: a module-level function, or a partial of one.
         items: may be endless; a few are taken ahead.
-        workers: processes; 0 does the work in this process. A crash then ends this process.
+        workers: processes of this machine; 0 does the work in this process. A crash then ends this process. Or a
+            cluster.
     """
+    if not isinstance(workers, int):
+        yield from workers.map_in_order(task, items)
+        return
     if workers == 0:
         yield from ((item, task(item)) for item in items)
         return

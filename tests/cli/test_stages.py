@@ -15,7 +15,7 @@ import msw2
 from msw2.cli import finetune, stage1, stage2
 from msw2.config import PAPER
 from msw2.data import packing
-from msw2.data.shards import ShardWriter
+from msw2.data.shards import write_shard
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
 from msw2.models.prior import Prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS, build_sandwich
@@ -55,12 +55,12 @@ def folder(tmp_path_factory):
     path, splits = folder / "data" / "store", {}
     path.mkdir(parents=True)
     for split, count in zip(SPLITS, (6, 2, 0), strict=True):
-        writer = ShardWriter(path, split)
         phrases = np.random.default_rng(count).random((count, *GRID.phrase_shape, 5)) < 0.3
-        if count:
-            writer.add("0" * 16, packing.summarise([phrases], np.arange(count), 100.0, GRID))
-        writer.close()
-        splits[split] = {"files": writer.files, "phrases": count}
+        files = [f"{split}-00000.tfrecord"] if count else []
+        for file in files:
+            packed = packing.summarise([phrases], np.arange(count), 100.0, GRID)
+            write_shard(path / file, [("0" * 16, packed)])
+        splits[split] = {"files": files, "phrases": count}
     manifest = {
         "format": FORMAT,
         "tracks": list(TRACK_NAMES),

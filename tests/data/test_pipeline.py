@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.data import packing, pipeline, stored_units
-from msw2.data.shards import ShardWriter
+from msw2.data.shards import write_shard
 from msw2.data.store import FORMAT, MANIFEST, SPLITS, Store, StoreError
 from msw2.data.stored_units import Units, open_units
 from msw2.music.grid import Grid
@@ -23,11 +23,14 @@ def write_store(path, grid, phrases, shard_phrases=4):
     path.mkdir()
     splits = {}
     for split in SPLITS:
-        writer = ShardWriter(path, split, shard_phrases)
-        for index, phrase in enumerate(phrases.get(split, [])):
-            writer.add(f"{index:016x}", packing.summarise([phrase[None]], np.array([0]), 100.0, grid))
-        writer.close()
-        splits[split] = {"files": writer.files, "phrases": len(phrases.get(split, []))}
+        songs = [
+            (f"{index:016x}", packing.summarise([phrase[None]], np.array([0]), 100.0, grid))
+            for index, phrase in enumerate(phrases.get(split, []))
+        ]
+        files = [f"{split}-{number:05d}.tfrecord" for number in range(-(-len(songs) // shard_phrases))]
+        for number, file in enumerate(files):
+            write_shard(path / file, songs[number * shard_phrases : (number + 1) * shard_phrases])
+        splits[split] = {"files": files, "phrases": len(songs)}
     manifest = {
         "format": FORMAT,
         "tracks": list(TRACK_NAMES),

@@ -132,11 +132,10 @@ def test_a_training_reads_what_it_needs_and_holds_an_index(tmp_path):
     """15,000 phrases are 150 MB in the files, 30 MB of them of one track, and 60,000 units."""
     packed = np.random.default_rng(0).integers(0, 256, (15_000, 5, 2016), np.uint8)
     store = write_store(tmp_path / "store", Grid(), {})
-    writer = shards.ShardWriter(store.path, "train")
     zeros = np.zeros((5, 84), int)
-    writer.add("0" * 16, packing.Phrases(np.arange(15_000), packed, 100.0, zeros, zeros[:, 0]))
-    writer.close()
-    store.manifest["splits"]["train"] = {"files": writer.files, "phrases": 15_000}
+    phrases = packing.Phrases(np.arange(15_000), packed, 100.0, zeros, zeros[:, 0])
+    shards.write_shard(store.path / "train-00000.tfrecord", [("0" * 16, phrases)])
+    store.manifest["splits"]["train"] = {"files": ["train-00000.tfrecord"], "phrases": 15_000}
     (store.path / MANIFEST).write_text(json.dumps(store.manifest))
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, store.path], capture_output=True, text=True, check=True, timeout=300

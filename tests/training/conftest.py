@@ -13,7 +13,7 @@ from msw2.config.finetune import FinetunePart
 from msw2.config.prior import PriorPart
 from msw2.config.training import TrainingPart
 from msw2.data import packing
-from msw2.data.shards import ShardWriter
+from msw2.data.shards import write_shard
 from msw2.data.store import FORMAT, MANIFEST, SPLITS, Store
 from msw2.models import fusion_mlp, refine
 from msw2.models.sandwich import PARTS, build_sandwich
@@ -72,12 +72,14 @@ def make_store(tmp_path_factory):
         path = tmp_path_factory.mktemp("store")
         splits = {}
         for split, count in zip(SPLITS, (train, validation, 0), strict=True):
-            writer = ShardWriter(path, split, 4)
+            songs = []
             for index, phrase in enumerate(phrases(config, count, seed + len(split))):
                 packed = packing.summarise([phrase[None]], np.array([0]), 100.0, config.grid)
-                writer.add(f"{seed:08x}{index:08x}", packed)
-            writer.close()
-            splits[split] = {"files": writer.files, "phrases": count}
+                songs.append((f"{seed:08x}{index:08x}", packed))
+            files = [f"{split}-{number:05d}.tfrecord" for number in range(-(-count // 4))]
+            for number, file in enumerate(files):
+                write_shard(path / file, songs[4 * number : 4 * number + 4])
+            splits[split] = {"files": files, "phrases": count}
         grid, tracks = dataclasses.asdict(config.grid), list(TRACK_NAMES)
         manifest = {"format": FORMAT, "tracks": tracks, "grid": grid, "splits": splits, "seed": seed}
         (path / MANIFEST).write_text(json.dumps(manifest))
