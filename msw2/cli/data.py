@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from absl import flags
 
+from msw2.cli.clusters import chosen_cluster, define_cluster
 from msw2.cli.launch import OptionError, launch
 from msw2.data.build import build_store
 from msw2.data.freedoom import freedoom
@@ -18,8 +19,9 @@ from msw2.data.splits import read_list
 from msw2.data.store import REPORT, SPLITS, StoreError
 from msw2.data.store_writer import Source
 from msw2.data.windows import SELECTIONS
+from msw2.system.cluster import Cluster, ClusterError
 
-SOURCES = {"midi": midi_folder, "lpd": lpd_tree, "npz": phrase_file}
+FOLDERS = {"midi": midi_folder, "lpd": lpd_tree}
 
 
 def define_flags() -> None:
@@ -41,21 +43,24 @@ def define_flags() -> None:
         "With --songs: other songs, too, for training, unless they are versions of held-out ones.",
     )
     flags.DEFINE_integer("seed", 0, "Seed of the draw of windows.", lower_bound=0)
+    define_cluster()
 
 
 def main() -> None:
     """Makes the store, unless it is there, and prints what is in it."""
     values = flags.FLAGS
     listed = read_list(values.songs) if values.songs else None
-    manifest = build_store(
-        _source(listed),
-        values.store,
-        selection=values.selection,
-        hop=values.hop,
-        windows_per_song=values.windows_per_song,
-        seed=values.seed,
-        listed=listed,
-    )
+    with chosen_cluster() as cluster:
+        manifest = build_store(
+            _source(listed, cluster),
+            values.store,
+            selection=values.selection,
+            hop=values.hop,
+            windows_per_song=values.windows_per_song,
+            seed=values.seed,
+            listed=listed,
+            workers=cluster,
+        )
     print(f"{values.store}: {manifest['files']:,} {manifest['unit']}, source {manifest['request']['source']}")
     for split in SPLITS:
         counts = manifest["splits"][split]
@@ -69,21 +74,22 @@ def main() -> None:
         print(f"  {count:>7,} {reason}")
 
 
-def _source(listed: Mapping[str, str] | None) -> Source:
+def _source(listed: Mapping[str, str] | None, cluster: Cluster | None) -> Source:
     """Returns the one source that the flags name, Freedoom without one; of a folder, the listed songs."""
-    given = [name for name in SOURCES if flags.FLAGS[name].value]
+    given = [name for name in (*FOLDERS, "npz") if flags.FLAGS[name].value]
     if len(given) > 1:
         raise OptionError(f"{' and '.join(f'--{name}' for name in given)} are given: give one source")
     if flags.FLAGS.others and listed is None:
         raise OptionError("--others goes with --songs: without a list, all songs are taken")
     if listed is not None and given not in (["midi"], ["lpd"]):
         raise OptionError("--songs names files of a folder: give --midi or --lpd")
-    if listed is not None:
-        return SOURCES[given[0]](flags.FLAGS[given[0]].value, listed, others=flags.FLAGS.others)
+    if given == ["npz"]:
+        return phrase_file(flags.FLAGS.npz)
     if given:
-        return SOURCES[given[0]](flags.FLAGS[given[0]].value)
+        folder, others = flags.FLAGS[given[0]].value, listed is None or flags.FLAGS.others
+        return FOLDERS[given[0]](folder, listed or (), others=others, workers=cluster or 0)
     return freedoom(pathlib.Path(flags.FLAGS.store).parent / "freedoom")
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, StoreError, OSError)
+    launch(define_flags, main, ClusterError, StoreError, OSError)

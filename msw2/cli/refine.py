@@ -1,7 +1,9 @@
 """`make refine`: trains the refiner of one track, or of all five, side by side."""
 
 from msw2.cli import options, side_by_side
+from msw2.cli.clusters import define_cluster
 from msw2.cli.launch import launch
+from msw2.system.cluster import ClusterError
 from msw2.training.refining import train_refiner
 
 
@@ -9,6 +11,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     options.define_training()
     options.define_track()
+    define_cluster()
 
 
 def main() -> None:
@@ -26,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, *options.USER_ERRORS)
+    launch(define_flags, main, ClusterError, *options.USER_ERRORS)

@@ -1,22 +1,22 @@
-"""Training the tracks side by side: one process a track, as many at a time as there are cores.
+"""Training the tracks side by side: one process a track, as many at a time as there are cores, or on a cluster.
 
 The networks of a track are too small to keep two cores busy, but two of them do. A GPU has one process at a time.
 """
 
-import os
-import subprocess
-import threading
+import functools
 import time
 
 from absl import flags
 
 from msw2.cli import options
+from msw2.cli.clusters import chosen_cluster
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
-from msw2.system import children
+from msw2.system.cluster import Cluster
+from msw2.system.commands import Command
 from msw2.system.cores import cores
-from msw2.system.progress import REPORTING, Board
+from msw2.system.progress import Board
 from msw2.training.device import has_gpu, set_up_device
 from msw2.training.feeds import epoch_steps
 from msw2.training.runs import Run
@@ -51,9 +51,10 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         print(f"{tracks[0]}: the {name} is trained already")
         return
     untrained = [track for track in tracks if not run.has(*parts(track))]
-    if len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS:
-        train(command, untrained)
-        return
+    with chosen_cluster() as cluster:
+        if cluster or (len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS):
+            train(command, untrained, cluster)
+            return
     for track in untrained:
         stage = f"{track}_{kind}"
         with run.alone(stage):
@@ -62,68 +63,67 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
             draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
 
 
-def train(command: str, tracks: list[str]) -> None:
+def train(command: str, tracks: list[str], cluster: Cluster | None = None) -> None:
     """Runs `python -m msw2.cli.<command> --track=...` for each track, with this command's flags.
 
     As many run at a time as there are cores, the last one beside them; on a GPU, or a single core, one after the
-    other. One display has the progress of all.
+    other. On a cluster, all are started at once, and wait for a node with free cores or a GPU. One display has the
+    progress of all.
 
     Args:
         command: `stage1` or `refine`.
         tracks: names of the tracks that are not trained yet.
+        cluster: where they run; None: on this machine.
 
     Raises:
         OptionError: naming the track whose training failed; the others are stopped.
     """
-    threads = flags.FLAGS.threads or cores()
-    workers = 1 if has_gpu() else min(threads, len(tracks)) or 1
-    each = flags.FLAGS.threads if workers == 1 else max(1, threads // workers)
+    workers, threads = _shares(len(tracks), cluster)
     waiting, running, board = list(tracks), {}, Board(command, tracks, workers)
+    start = functools.partial(cluster.command, threads=max(threads, 1)) if cluster else Command
     try:
         while waiting or running:
             # The last one shares the cores with those that run, rather than have one for itself at the end.
             while waiting and (len(running) < workers or (len(waiting) == 1 and workers > 1)):
                 track = waiting.pop(0)
-                running[track] = _Training(command, track, each, board)
-                board.started(track)
+                hear = functools.partial(board.hear, track)
+                running[track] = start(f"msw2.cli.{command}", _arguments(track, threads), hear)
+                if not cluster:  # where it may wait for a node
+                    board.started(track)
             time.sleep(POLL)
             for track, training in list(running.items()):
-                status = training.process.poll()
+                status = training.status()
                 if status:
-                    training.reader.join()
                     raise OptionError(f"training {track} ended with status {status}; see above")
                 if status == 0:
-                    training.reader.join()
                     board.ended(track)
                     del running[track]
     finally:
         for training in running.values():
-            training.process.terminate()
-        for training in running.values():
-            training.process.wait()
+            training.stop()
 
 
-class _Training:
-    """The process of a track's training, and the thread that shows on a board what it writes."""
+def _shares(tracks: int, cluster: Cluster | None) -> tuple[int, int]:
+    """Returns how many tracks are trained at a time, and the threads of each; 0: as many as there are cores.
 
-    def __init__(self, command: str, track: str, threads: int, board: Board):
-        values = flags.FLAGS
-        own = values.flags_by_module_dict()[options.__name__]
-        given = [flag.serialize() for flag in own if not flag.using_default_value]
-        # The last word wins: --track and --threads override what was given.
-        arguments = [*given, f"--track={track}", f"--threads={threads}"]
-        self.process = children.start(
-            f"msw2.cli.{command}",
-            arguments,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",  # what cannot be decoded must not end the reader
-            env=os.environ | {REPORTING: "1"},
+    Raises:
+        OptionError: if no node has as many cores as the flags ask for.
+    """
+    asked = flags.FLAGS.threads
+    if cluster is None:
+        threads = asked or cores()
+        workers = 1 if has_gpu() else min(threads, tracks) or 1
+        return workers, asked if workers == 1 else max(1, threads // workers)
+    if asked > cluster.largest:
+        raise OptionError(
+            f"--threads={asked}, but the largest node of the cluster has {cluster.largest} cores"
         )
-        self.reader = threading.Thread(target=self._read, args=(track, board), daemon=True)
-        self.reader.start()
+    return tracks, asked or max(1, min(cluster.cores // max(tracks, 1), cluster.largest))
 
-    def _read(self, track: str, board: Board) -> None:
-        for line in self.process.stderr or ():
-            board.hear(track, line)
+
+def _arguments(track: str, threads: int) -> list[str]:
+    """Returns the command line of a track's training."""
+    own = flags.FLAGS.flags_by_module_dict()[options.__name__]
+    given = [flag.serialize() for flag in own if not flag.using_default_value]
+    # The last word wins: --track and --threads override what was given.
+    return [*given, f"--track={track}", f"--threads={threads}"]

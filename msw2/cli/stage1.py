@@ -1,10 +1,13 @@
 """`make stage1`: trains the BVAE of one track, or of all five, side by side; or the one that they share."""
 
 from msw2.cli import options, side_by_side
+from msw2.cli.clusters import chosen_cluster, define_cluster
 from msw2.cli.launch import launch
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.models.sandwich import stage1_parts
+from msw2.music.tracks import TRACK_NAMES
+from msw2.system.cluster import ClusterError
 from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED, train_bvae
 
@@ -13,6 +16,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     options.define_training()
     options.define_track()
+    define_cluster()
 
 
 def main() -> None:
@@ -28,9 +32,13 @@ def main() -> None:
 
 
 def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
-    """Trains the one BVAE in this process, with all its threads."""
+    """Trains the one BVAE in this process, with all its threads; or as one task of a cluster."""
     if len(tracks) == 1:
         print(f"the run {run.path} has one BVAE for all tracks, which is trained for {tracks[0]} as well")
+    with chosen_cluster() as cluster:
+        if cluster and not run.has_bvaes(TRACK_NAMES):
+            side_by_side.train("stage1", [tracks[0]], cluster)
+            return
     with run.alone(SHARED):
         trained = train_bvae(run, store, tracks[0])
     if trained:
@@ -40,4 +48,4 @@ def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
 
 
 if __name__ == "__main__":
-    launch(define_flags, main, *options.USER_ERRORS)
+    launch(define_flags, main, ClusterError, *options.USER_ERRORS)

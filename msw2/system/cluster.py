@@ -20,6 +20,7 @@ from msw2.system.progress import REPORTING
 from msw2.system.workers import AHEAD, Item, Result
 
 RETRIES = 5  # times that a task is done again after its node, or its process, has died
+PATIENCE = 10.0  # seconds for the head to answer
 POLL = 0.5  # seconds between looks at what commands have said
 
 
@@ -58,6 +59,7 @@ def joined(address: str, *, talking: bool = False) -> Iterator["Cluster"]:
         import ray  # noqa: PLC0415 - commands that work on this machine alone do not need it
     except ImportError as error:
         raise ClusterError("Ray is not installed: pip install 'msw2[ray]'") from error
+    _answers(address)
     # Nodes that share this msw2, rather than have one of their own, find it where it is.
     source = str(pathlib.Path(msw2.__file__).parents[1])
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
@@ -77,6 +79,23 @@ def joined(address: str, *, talking: bool = False) -> Iterator["Cluster"]:
         yield Cluster(ray)
     finally:
         ray.shutdown()
+
+
+def _answers(address: str) -> None:
+    """Checks that something listens at an address: Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: if not.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"no Ray cluster at {address!r} ({error}): `ray start --head` says the host and port of its head"
+        ) from error
 
 
 class Cluster:

@@ -10,7 +10,7 @@ import dataclasses
 import filecmp
 from collections.abc import Iterator
 
-from msw2.config import fields_of
+from msw2.config import Config, fields_of
 from msw2.config.finetune import FinetunePart
 from msw2.config.fusion import FusionPart
 from msw2.config.prior import PriorPart
@@ -72,6 +72,22 @@ def take_over(run: Run, other: Run) -> list[str]:
     return list(dict.fromkeys(taken))  # a shared BVAE is one stage for five tracks
 
 
+def shared_stages(config: Config, other: Config) -> list[str]:
+    """Returns the commands that train something alike in runs of two configs, of one store and fresh weights.
+
+    Returns:
+        Some of `stage1`, `refine` and `stage2`. What is made of other parts is alike where these are, too.
+    """
+    found = []
+    if _agree(config, other, fields_of(RefinePart, FusionPart, PriorPart, FinetunePart)):
+        found.append("stage1")
+        if _agree(config, other, fields_of(FusionPart, PriorPart, FinetunePart)):
+            found.append("refine")
+        if _agree(config, other, fields_of(RefinePart, PriorPart, FinetunePart)):
+            found.append("stage2")
+    return found
+
+
 def _groups(shared: bool) -> Iterator[_Group]:
     for track in TRACK_NAMES:
         stage = SHARED if shared else f"{track}_bvae"
@@ -85,10 +101,15 @@ def _groups(shared: bool) -> Iterator[_Group]:
 
 def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, ...]) -> bool:
     """Returns whether two runs agree in all other fields, and have the same weights of the parts of origin."""
-    mine, theirs = dataclasses.asdict(run.config), dataclasses.asdict(other.config)
-    return all(mine[name] == theirs[name] for name in mine if name not in untouched) and all(
+    return _agree(run.config, other.config, untouched) and all(
         run.has(part)
         and other.has(part)
         and filecmp.cmp(run.weights(part), other.weights(part), shallow=False)
         for part in origin
     )
+
+
+def _agree(config: Config, other: Config, untouched: frozenset[str]) -> bool:
+    """Returns whether two configs agree in all other fields."""
+    mine, theirs = dataclasses.asdict(config), dataclasses.asdict(other)
+    return all(mine[name] == theirs[name] for name in mine if name not in untouched)
