@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -177,6 +177,23 @@ def bound_run(store: Store, *, finetuning: bool = False) -> Run:
     return run
 
 
+def config_of(recipe: str, given: Sequence[str]) -> Config:
+    """Returns the config that a training with a recipe, and with flags after it, is of.
+
+    Args:
+        recipe: its name.
+        given: flags, those of other things than the config among them.
+
+    Raises:
+        OptionError: for a value out of its range.
+    """
+    values = FlagValues()
+    define_config(flag_values=values)
+    values([recipe, *recipe_lines(recipe), *given], known_only=True)
+    name, fields = _fields(values)
+    return _override(preset(name or "tuned"), fields)
+
+
 def _asked() -> tuple[str | None, dict[str, Any]]:
     """Returns the preset and the fields that the flags ask for, and before them those of the recipe."""
     sources = [flags.FLAGS]
@@ -188,10 +205,15 @@ def _asked() -> tuple[str | None, dict[str, Any]]:
         sources.insert(0, recipe)
     name, fields = None, {}
     for source in sources:
-        name = source["preset"].value or name
-        given = {field.name: source[field.name].value for field in dataclasses.fields(Config)}
-        fields |= {field: value for field, value in given.items() if value is not None}
+        own_name, own_fields = _fields(source)
+        name, fields = own_name or name, fields | own_fields
     return name, fields
+
+
+def _fields(source: FlagValues) -> tuple[str | None, dict[str, Any]]:
+    """Returns the preset and the fields that some flags give."""
+    given = {field.name: source[field.name].value for field in dataclasses.fields(Config)}
+    return source["preset"].value, {field: value for field, value in given.items() if value is not None}
 
 
 def _override(config: Config, overrides: dict) -> Config:

@@ -12,7 +12,11 @@ import dataclasses
 import pathlib
 
 from msw2.cli.launch import OptionError
+from msw2.cli.options import config_of
 from msw2.cli.recipes import FOLDER
+from msw2.training.sharing import shared_stages
+
+Named = tuple[str, int]  # a run: recipe and seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,3 +72,21 @@ def read_set(name: str, folder: pathlib.Path = FOLDER) -> RecipeSet:
         key=lambda run: run[1]
     )  # one seed of everything is worth more than all seeds of the first recipes
     return RecipeSet(tuple(flags["train"]), tuple(flags["eval"]), tuple(runs))
+
+
+def takes_over(asked: RecipeSet) -> dict[tuple[Named, str], Named]:
+    """Returns of which run another one can take over parts: the first run of the set that trains them alike.
+
+    Args:
+        asked: the set.
+
+    Returns:
+        By run and command, of `stage1`, `refine` and `stage2`; runs that take nothing over are left out.
+    """
+    configs = {run: config_of(run[0], (*asked.train, f"--seed={run[1]}")) for run in asked.runs}
+    found: dict[tuple[Named, str], Named] = {}
+    for at, run in enumerate(asked.runs):
+        for other in asked.runs[:at]:
+            for stage in shared_stages(configs[run], configs[other]):
+                found.setdefault((run, stage), other)
+    return found

@@ -51,6 +51,8 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         print(f"{tracks[0]}: the {name} is trained already")
         return
     untrained = [track for track in tracks if not run.has(*parts(track))]
+    if not untrained:
+        return
     with chosen_cluster() as cluster:
         if cluster or (len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS):
             train(command, untrained, cluster)

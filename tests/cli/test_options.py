@@ -8,7 +8,7 @@ import types
 import pytest
 from absl import flags
 
-from msw2.cli import finetune, options, refine, side_by_side, stage1, stage2
+from msw2.cli import clusters, finetune, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config, adapting
 from msw2.data.store import StoreError
@@ -30,10 +30,11 @@ def parse(monkeypatch):
         values = flags.FlagValues()
         own = {name: getattr(flags, name) for name in dir(flags) if name.startswith("DEFINE_")}
         apart = {name: functools.partial(define, flag_values=values) for name, define in own.items()}
-        for module in (options, side_by_side, stage2, finetune):
+        for module in (options, clusters, side_by_side, stage2, finetune):
             monkeypatch.setattr(module, "flags", types.SimpleNamespace(FLAGS=values, **apart))
         options.define_training()
         options.define_track()
+        clusters.define_cluster()
         values(["program", *arguments])
         return values
 
