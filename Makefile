@@ -9,6 +9,7 @@ LPD    ?=
 NPZ    ?=
 REAL   ?=
 MADE   ?=
+CLUSTER ?=
 FLAGS  ?=
 RECIPE_SET ?= full
 PYTHON ?= python3
@@ -19,9 +20,11 @@ export MSW2_LPD  := $(value LPD)
 export MSW2_NPZ  := $(value NPZ)
 export MSW2_REAL := $(value REAL)
 export MSW2_MADE := $(value MADE)
-unexport MIDI LPD NPZ REAL MADE
+export MSW2_CLUSTER := $(value CLUSTER)
+unexport MIDI LPD NPZ REAL MADE CLUSTER
 
 PY     := .venv/bin/python
+RAY     = $(if $(value CLUSTER),--cluster="$$MSW2_CLUSTER")
 TRACKS := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -69,6 +72,7 @@ help:
 	@echo 'make test-lowest          the tests with the lowest versions that setup.cfg allows'
 	@echo 'make lint | clean'
 	@echo 'FROM=tuned                trainings begin with trained weights: tuned, demo, a run, or a .keras file'
+	@echo 'CLUSTER=auto              data, stage1, refine and reproduce on a Ray cluster; also CLUSTER=host:port of its head'
 	@echo 'Variables: RECIPE=$(RECIPE) (paper, released, tuned, demo, smoke)  RUN=$(RUN)  DATA=$(DATA)  RECIPE_SET=$(RECIPE_SET)  FLAGS'
 
 .venv/installed: setup.cfg setup.py $(wildcard msw2/kernels/*.[ch])
@@ -82,15 +86,15 @@ DATA_FLAGS = $(if $(value MIDI),--midi="$$MSW2_MIDI") $(if $(value LPD),--lpd="$
              $(if $(value NPZ),--npz="$$MSW2_NPZ")
 
 data: install
-	$(PY) -m msw2.cli.data --store=$(DATA) $(DATA_FLAGS) $(call asked,data)
+	$(PY) -m msw2.cli.data --store=$(DATA) $(DATA_FLAGS) $(RAY) $(call asked,data)
 
 STORE = $(if $(wildcard $(DATA)/manifest.json),,data)
 
 stage1: install $(STORE)
-	$(PY) -m msw2.cli.stage1 $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(TRAIN_FLAGS)
+	$(PY) -m msw2.cli.stage1 $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(RAY) $(TRAIN_FLAGS)
 
 refine: install $(STORE) $(if $(call missing,$(BVAES)),stage1)
-	$(PY) -m msw2.cli.refine $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(TRAIN_FLAGS)
+	$(PY) -m msw2.cli.refine $(TRAIN) $(if $(TRACK),--track=$(TRACK)) $(RAY) $(TRAIN_FLAGS)
 
 stage2: install $(STORE) $(if $(call missing,$(ALL_BVAES)),stage1)
 	$(PY) -m msw2.cli.stage2 $(TRAIN) $(TRAIN_FLAGS)
@@ -132,7 +136,7 @@ demo: install
 	$(MAKE) --no-print-directory RECIPE=demo RUN=runs/demo page
 
 reproduce: install $(STORE)
-	$(PY) -m msw2.cli.reproduce --set=$(RECIPE_SET) --store=$(DATA) $(call asked,$@)
+	$(PY) -m msw2.cli.reproduce --set=$(RECIPE_SET) --store=$(DATA) $(RAY) $(call asked,$@)
 
 bench: install
 	$(PY) -m msw2.cli.bench $(call asked,bench)

@@ -53,5 +53,16 @@ def test_paths_reach_python_untouched(make, path):
     assert called == ["-m", "msw2.cli.compare", f"--real={path}", f"--made=made {path}", "--phrases=3"]
 
 
+def test_the_commands_that_work_on_a_cluster_are_told_of_it(make):
+    def told(target):
+        """Which commands a target runs, and whether they are told of the cluster."""
+        commands = "\n".join(make(target, "CLUSTER=$HOME it's")).split("-m\nmsw2.cli.")[1:]
+        return {each.split("\n")[0]: "\n--cluster=$HOME it's" in each for each in commands}
+
+    assert told("refine") == {"data": True, "stage1": True, "refine": True}
+    assert told("stage2") == {"data": True, "stage1": True, "stage2": False}
+    assert told("reproduce") == {"data": True, "reproduce": True}
+
+
 def test_what_is_not_given_is_no_flag(make):
     assert make("data") == ["-m", "msw2.cli.data", "--store=data/store"]
