@@ -371,6 +371,61 @@ def test_what_the_tracks_report_is_on_one_board(parse, started, monkeypatch):
     assert lines[-1] == "refine: drums done, bass done, about 0:00 left"
 
 
+class Task:
+    """A command on a cluster: says a line, and ends when it is asked for the second time."""
+
+    def __init__(self, hear, status):
+        self._hear, self._answers, self.stopped = hear, [None, status], False
+
+    def status(self):
+        self._hear("a line")
+        return self._answers.pop(0) if self._answers else 0
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("flag", "sizes", "threads"),
+    [((), (2, 1), 1), ((), (40, 8), 8), ((), (17, 16), 3), ((), (60, 8), 8), (("--threads=4",), (9, 4), 4)],
+)
+def test_a_cluster_has_all_tracks_at_once_and_shares_its_cores(parse, started, flag, sizes, threads):
+    parse("--run=a b", *flag)
+    commands = []
+
+    def command(module, arguments, hear, *, threads):
+        commands.append((module, arguments, threads))
+        return Task(hear, 0)
+
+    cluster = types.SimpleNamespace(cores=sizes[0], largest=sizes[1], command=command)
+    side_by_side.train("stage1", ["drums", "piano", "guitar", "bass", "strings"], cluster)
+    assert started.commands == []
+    assert [module for module, *_ in commands] == ["msw2.cli.stage1"] * 5
+    for track, (_, arguments, asked) in zip(
+        ("drums", "piano", "guitar", "bass", "strings"), commands, strict=True
+    ):
+        assert arguments[-2:] == [f"--track={track}", f"--threads={threads}"]
+        assert "--run=a b" in arguments
+        assert asked == threads
+
+
+def test_a_track_that_fails_on_a_cluster_is_named_and_the_others_are_stopped(parse, started):
+    parse()
+    tasks = []
+
+    def command(module, arguments, hear, *, threads):
+        tasks.append(Task(hear, 3 * ("--track=piano" in arguments)))
+        return tasks[-1]
+
+    cluster = types.SimpleNamespace(cores=2, largest=1, command=command)
+    with pytest.raises(OptionError, match=r"^training piano ended with status 3; see above$"):
+        side_by_side.train("refine", ["drums", "piano", "bass"], cluster)
+    assert [task.stopped for task in tasks] == [False, True, True]
+    parse("--threads=2")
+    with pytest.raises(OptionError, match=r"^--threads=2, but the largest node of the cluster has 1 cores$"):
+        side_by_side.train("refine", ["drums"], cluster)
+
+
 def test_nothing_left_to_train_starts_nothing(parse, started):
     parse()
     side_by_side.train("stage1", [])

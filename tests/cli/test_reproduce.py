@@ -1,5 +1,6 @@
 """`make reproduce` with commands that train nothing: they write what its own commands would leave."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -265,3 +266,98 @@ def test_without_a_store_nothing_is_run(command, setting, monkeypatch, tmp_path)
         command(reproduce, "--set=some", "--store=here")
     assert setting.commands == []
     assert not (tmp_path / "runs").exists()
+
+
+class Later:
+    """A cluster in this process. Nothing is done before its result is asked for, and the last is asked for first."""
+
+    def __init__(self, gpus=0):
+        self.gpus, self.started = gpus, []
+
+    def start(self, task, *arguments):
+        self.started.append([task, arguments, None])
+        return len(self.started) - 1
+
+    def result(self, wanted):
+        for number in (*reversed(range(len(self.started))), wanted):
+            self._do(number)
+        return self.started[wanted][2]
+
+    def _do(self, number):
+        task, (step, needs, *before), end = self.started[number]
+        if end is None:
+            for each in before:
+                self._do(each)
+            self.started[number][2] = task(step, needs, *(self.started[each][2] for each in before))
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    """Lets `--cluster` name a cluster that does what is not waited for last to first."""
+    (tmp_path / "experiments" / "some.set").write_text(
+        "run tuned_3200 0 1\nrun tuned_3200-shared 0\nrun tuned_3200-no_refine 0\nrun tuned_3200-concatenate 0\n"
+    )
+    for recipe in ("tuned_3200-no_refine", "tuned_3200-concatenate"):
+        (tmp_path / "experiments" / f"{recipe}.flags").touch()
+    later = Later()
+
+    @contextlib.contextmanager
+    def chosen(*, talking):
+        assert talking
+        yield later
+
+    monkeypatch.setattr(reproduce, "chosen_cluster", chosen)
+    return later
+
+
+def test_on_a_cluster_steps_wait_for_what_they_need_and_for_nothing_else(command, setting, cluster):
+    command(reproduce, "--set=some")
+    order = made(setting)
+    assert sorted(order) == sorted(
+        step
+        for run in (
+            ("tuned_3200", 0), ("tuned_3200", 1), ("tuned_3200-shared", 0), ("tuned_3200-no_refine", 0),
+            ("tuned_3200-concatenate", 0),
+        )
+        for step in steps(*run)
+    )  # fmt: skip
+    assert order[0] == ("stage1", "tuned_3200", "seed1")  # the last that is started and waits for nothing
+
+    def before(first, then):
+        return order.index((first[0], first[1], "seed0")) < order.index((then[0], then[1], "seed0"))
+
+    tuned, refined, fused = "tuned_3200", "tuned_3200-concatenate", "tuned_3200-no_refine"
+    assert before(("stage1", tuned), ("stage1", refined)) and before(("stage1", tuned), ("stage1", fused))
+    assert before(("refine", tuned), ("refine", refined))
+    assert before(("stage2", tuned), ("stage2", fused))
+    # What is of no use to it, it does not wait for.
+    assert before(("stage2", refined), ("stage2", tuned))
+    assert before(("eval", "tuned_3200-shared"), ("eval", tuned))
+    assert all("--threads=1" in arguments for arguments in setting.commands)
+    waits = {
+        (*step.names, step.path.parent.name): (needs, len(before))
+        for _, (step, needs, *before), _ in cluster.started
+        if step.path.name == "seed0"
+    }
+    assert waits["stage1", tuned] == (0, 0)
+    assert waits["stage1", fused] == (0, 1)
+    assert waits["refine", fused] == (1, 1)
+    assert waits["stage2", fused] == (1, 2)
+    assert waits["eval", fused] == (2, 2)
+
+
+def test_on_a_cluster_a_failure_costs_its_own_run(command, setting, cluster):
+    setting.fail = {("stage1", "tuned_3200", "seed0")}
+    with pytest.raises(OptionError, match=r"^1 runs failed: `tuned_3200` seed 0; see above$"):
+        command(reproduce, "--set=some")
+    done = made(setting)
+    assert [step for step in done if step[1:] == ("tuned_3200", "seed0")] == [
+        ("stage1", "tuned_3200", "seed0")
+    ]
+    assert sum(name == "eval" for name, *_ in done) == 4
+
+
+def test_a_task_with_a_gpu_has_all_threads(command, setting, cluster):
+    cluster.gpus = 2
+    command(reproduce, "--set=some")
+    assert not any("--threads" in argument for each in setting.commands for argument in each)
