@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 
 from msw2.data.shards import SHARD_PHRASES
-from msw2.data.store import MANIFEST, Store, StoreError
+from msw2.data.store import MANIFEST, Store, StoreError, folder_of
 from msw2.data.store_writer import Source, write_store
 from msw2.data.windows import Rules
 from msw2.music.grid import Grid
@@ -61,7 +61,7 @@ def build_store(
         StoreError: if another store is there, another process is making it, or nothing usable was found.
         ValueError: for a rule out of range.
     """
-    out = pathlib.Path(out)
+    out = folder_of(out)
     grid = grid or Grid()
     rules = Rules(selection, hop, windows_per_song, seed)
     request = {"source": source.kind, "fingerprint": source.fingerprint()}

@@ -44,6 +44,19 @@ class StoreError(Exception):
     """A store or source that cannot be used; the message is one sentence for the user."""
 
 
+def folder_of(path: str | os.PathLike) -> pathlib.Path:
+    """Returns the folder of a store.
+
+    Raises:
+        StoreError: if it is an address of a bucket, or of anything else that is no file system.
+    """
+    if "://" in os.fspath(path):
+        raise StoreError(
+            f"{path} is no folder: give one that all machines share, and copy the finished store from there"
+        )
+    return pathlib.Path(path)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredSong:
     """The phrases of one song that are in a store.
@@ -101,7 +114,7 @@ class Store:
         Raises:
             StoreError: if `path` holds no store, or one of another format or other tracks.
         """
-        path = pathlib.Path(path)
+        path = folder_of(path)
         try:
             manifest = read_json(path / MANIFEST, {})
             if manifest.get("format") != FORMAT:

@@ -15,10 +15,17 @@ from msw2.music.midi import write_song
 ROOT = pathlib.Path(msw2.__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def without_ray(tmp_path_factory, monkeypatch):
+    """A Ray that cannot be imported: what is done on this machine alone must not try."""
+    folder = tmp_path_factory.mktemp("no-ray")
+    (folder / "ray.py").write_text("raise ImportError('it is not needed')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+
+
 def _run(*arguments):
     command = [sys.executable, "-m", "msw2.cli.data", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_folder_of_midi_becomes_a_store_and_is_not_made_twice(tmp_path):
@@ -72,10 +79,12 @@ def test_listed_songs_become_a_store_and_versions_are_counted(tmp_path):
             "error: --others goes with --songs: without a list, all songs are taken",
         ),
         (["--midi=a", "--npz=b"], "error: --midi and --npz are given: give one source"),
+        (["--store=gs://bucket/store"], "error: gs://bucket/store is no folder: give one that all"),
+        (["--cluster=here"], "error: Ray is not installed: pip install 'msw2[ray]'"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(tmp_path, arguments, message):
-    done = _run(*arguments, f"--store={tmp_path / 'store'}")
+    done = _run(f"--store={tmp_path / 'store'}", *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
