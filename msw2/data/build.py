@@ -129,5 +129,9 @@ def _partial(out: pathlib.Path) -> Iterator[pathlib.Path]:
         try:
             with naming(out):
                 yield folder
+        except OSError as error:
+            if error.filename and folder in pathlib.Path(os.fsdecode(error.filename)).parents:
+                error.filename, error.filename2 = os.fspath(out), None  # the folder is gone: it says nothing
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)

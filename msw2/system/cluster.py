@@ -130,10 +130,11 @@ class Cluster:
             if not waiting:
                 return
             item, started = waiting.popleft()
-            try:
-                result = self.result(started)
-            except self._ray.exceptions.WorkerCrashedError:  # each time that it was done
-                result = None
+            with self._told():
+                try:
+                    result = self._get(started)
+                except self._ray.exceptions.WorkerCrashedError:  # each time that it was done
+                    result = None
             yield item, result
 
     def start(self, task: Callable[..., Result], *arguments: Any) -> Any:
@@ -150,12 +151,29 @@ class Cluster:
         """Waits for a started task, and returns its result.
 
         Raises:
+            ClusterError: if Ray gave it up.
             Exception: what the task raised.
         """
+        with self._told():
+            return self._get(started)
+
+    def _get(self, started: Any) -> Any:
+        """Waits for a result, and raises what the task raised."""
         try:
             return self._ray.get(started)
         except self._ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from error
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Makes a sentence of what Ray gives up: a task whose nodes died again and again, a cluster that is gone."""
+        try:
+            yield
+        except self._ray.exceptions.RayError as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ClusterError(
+                f"the cluster gave a task up ({reason:.200}): the same command goes on"
+            ) from error
 
     def command(
         self, module: str, arguments: Sequence[str], hear: Callable[[str], None], *, threads: int
