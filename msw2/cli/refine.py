@@ -1,6 +1,6 @@
 """`make refine`: trains the refiner of one track, or of all five, side by side."""
 
-from msw2.cli import options, side_by_side
+from msw2.cli import jobs, options, side_by_side
 from msw2.cli.launch import launch
 from msw2.training.refining import train_refiner
 
@@ -13,16 +13,18 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    opened = _, _, run = side_by_side.open_training()
-    side_by_side.train_chosen(
-        opened,
-        "refine",
-        train_refiner,
-        kind="refiner",
-        name="refiner",
-        parts=lambda track: [f"{track}_refiner"],
-        epochs=0 if run.config.refine == "none" else run.config.refine_epochs,
-    )
+    with jobs.training() as job:
+        opened = _, _, run = side_by_side.open_training(job)
+        side_by_side.train_chosen(
+            opened,
+            job,
+            "refine",
+            train_refiner,
+            kind="refiner",
+            name="refiner",
+            parts=lambda track: [f"{track}_refiner"],
+            epochs=0 if run.config.refine == "none" else run.config.refine_epochs,
+        )
 
 
 if __name__ == "__main__":

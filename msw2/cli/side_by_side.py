@@ -10,15 +10,16 @@ import time
 
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import jobs, options
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.system import children
 from msw2.system.cores import cores
 from msw2.system.progress import REPORTING, Board
-from msw2.training.device import has_gpu, set_up_device
+from msw2.training.device import has_gpu
 from msw2.training.feeds import epoch_steps
+from msw2.training.jobs import Job
 from msw2.training.runs import Run
 
 POLL = 0.2  # seconds
@@ -26,21 +27,21 @@ POLL = 0.2  # seconds
 FEWEST_STEPS = 500
 
 
-def open_training() -> tuple[tuple[str, ...], Store, Run]:
-    """Sets up the device and returns what the flags name: the tracks, the store, and a run that fits it."""
-    set_up_device(flags.FLAGS.threads)
+def open_training(job: Job) -> tuple[tuple[str, ...], Store, Run]:
+    """Returns what the flags name: the tracks, the store, and a run that fits it."""
     # The run last: what is refused makes none.
     tracks, store = options.chosen_tracks(), options.open_store()
-    return tracks, store, options.bound_run(store)
+    return tracks, store, jobs.bound_run(store, job)
 
 
-def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epochs: int) -> None:
+def train_chosen(opened, job: Job, command: str, fit, *, kind: str, name: str, parts, epochs: int) -> None:
     """Trains what `--track` asks for and is not trained yet, and draws the loss.
 
     Args:
         opened: what `open_training` returns.
+        job: the devices that train. More than one train one track after another.
         command: `stage1` or `refine`.
-        fit: function of run, store and track that trains one track; False if there was nothing to do.
+        fit: function of run, store, track and job that trains one track; False if there was nothing to do.
         kind: of the stage, as in the names of its histories, `<track>_<kind>`.
         name: of the model, for titles.
         parts: function from a track to the names of the parts that are trained.
@@ -51,14 +52,14 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         print(f"{tracks[0]}: the {name} is trained already")
         return
     untrained = [track for track in tracks if not run.has(*parts(track))]
-    if len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS:
+    if not job.strategy and len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS:
         train(command, untrained)
         return
     for track in untrained:
         stage = f"{track}_{kind}"
         with run.alone(stage):
-            fit(run, store, track)
-        if run.history(stage).exists():  # else there was nothing to learn
+            fit(run, store, track, job)
+        if run.writes and run.history(stage).exists():  # else there was nothing to learn
             draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
 
 
