@@ -173,7 +173,9 @@ class Job:
                 first = tf.equal(context.replica_id_in_sync_group, 0)
                 sums = tf.distribute.ReduceOp.SUM
                 # One by one: TensorFlow packs those of a list together, and they differ in dtype.
-                return [context.all_reduce(sums, tf.where(first, each, tf.zeros_like(each))) for each in values]
+                return [
+                    context.all_reduce(sums, tf.where(first, each, tf.zeros_like(each))) for each in values
+                ]
 
             return self.strategy.run(replica, args=(values,))
 
