@@ -73,7 +73,7 @@ def fit(
     Raises:
         JobError: if another process has ended.
     """
-    steps, calls = _Steps(model, job), keras.callbacks.CallbackList(callbacks, model=model)
+    steps, calls = Steps(model, job), keras.callbacks.CallbackList(callbacks, model=model)
     batches = iter(without_autotune(feed.batches(first, epochs, job.share)))
     held_out = feed.held_out(job.share)
     held_out = None if held_out is None else without_autotune(held_out)
@@ -97,7 +97,7 @@ def fit(
     calls.on_train_end(logs)
 
 
-class _Steps:
+class Steps:
     """The functions of a step, in the graph.
 
     Args:
