@@ -19,6 +19,7 @@ BARS = 3200  # of a training set: PAPER's
 UNIT_BARS = 320  # of the smallest epoch of `growth`
 BATCHES = (1, 64)  # phrases a request
 BASE_PHRASES = 832  # of the smallest phrase file of `scale`; MuseGAN's has 102,378
+SONGS = (5_000, 20_000, 80_000)  # whose tunes are found in `scale`
 BATCHES_READ, STEPS_TOGETHER = 200, 40  # in a turn of `scale`
 SIGNATURES = ("generate", "encode", "decode", "restore")
 # Of five tracks, by size of the BVAE: least ratios to stock Keras and to PyTorch that are wanted.
@@ -268,6 +269,18 @@ def _data_scale(folder: pathlib.Path) -> Iterator[Comparison]:
             Contender(f"{name}: {BATCHES_READ} batches", job, "units", amount=BATCHES_READ, sampled="CPU s"),
         ]
     yield Comparison("scale", "store to batches of one track, TUNED", tuple(contenders))
+    contenders = [
+        Contender(
+            f"{songs} songs",
+            ({"task": "msw2.benchmarks.scale_tasks:tunes", "songs": songs},),
+            "songs",
+            amount=1,
+            timed=True,
+            sampled="CPU s",
+        )
+        for songs in SONGS
+    ]
+    yield Comparison("scale", "songs to tunes", tuple(contenders))
 
 
 def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:

@@ -1,8 +1,8 @@
 """What a worker does to measure how cost grows with size: with the phrases of a phrase file, and with processes.
 
-Jobs of data have `phrases` and `folder`, which is theirs alone. Jobs of training have `hosts` and `index`, as TF_CONFIG
-has them, `threads`, `preset` and `bars`. Samples are CPU time: on a machine that does other work, it tells more than
-the clock.
+Jobs of data have `phrases` and `folder`, which is theirs alone, or `songs`. Jobs of training have `hosts` and `index`,
+as TF_CONFIG has them, `threads`, `preset` and `bars`. Samples are CPU time: on a machine that does other work, it tells
+more than the clock.
 """
 
 import json
@@ -16,6 +16,7 @@ import numpy as np
 
 from msw2.data.build import build_store
 from msw2.data.phrase_file import BLOCK, phrase_file
+from msw2.data.tunes import tunes_of
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACKS, track_index
 
@@ -23,6 +24,7 @@ STARTS, HELD = (
     0.005,
     6,
 )  # share of the cells where a note starts, and its steps: as full as `synthetic.SOUNDING`
+BARS_A_SONG = 50  # that tell, see `tunes.telling_bars`
 TRACK = "piano"  # drums are never transposed
 
 
@@ -105,6 +107,29 @@ def batches(job: dict):
         for _ in without_autotune(made.take(amount)):
             pass
         return amount * config.batch_size, (time.process_time() - start,)
+
+    return run
+
+
+def tunes(job: dict):
+    """Finds the tunes of songs. A slice is all of them, so many times. Jobs have `songs`.
+
+    A song has BARS_A_SONG bars that tell; every tenth is one that some 20 songs share by chance.
+    """
+    rng, count = np.random.default_rng(0), job["songs"]
+    shared = rng.integers(0, 2**63, max(1, count * BARS_A_SONG // 200), np.uint64)
+    bars = []
+    for _ in range(count):
+        own = rng.integers(0, 2**63, BARS_A_SONG, np.uint64)
+        own[::10] = rng.choice(shared, len(own[::10]))
+        bars.append(np.unique(own))
+    digests = [f"{song:064x}" for song in range(count)]
+
+    def run(amount):
+        start = time.process_time()
+        for _ in range(amount):
+            tunes_of(digests, bars)
+        return amount * count, (time.process_time() - start,)
 
     return run
 
