@@ -24,7 +24,7 @@ STARTS, HELD = (
     0.005,
     6,
 )  # share of the cells where a note starts, and its steps: as full as `synthetic.SOUNDING`
-BARS_A_SONG = 50  # that tell, see `tunes.telling_bars`
+BARS_A_SONG = 70  # that tell, see `tunes.telling_bars`: as Freedoom's songs have
 TRACK = "piano"  # drums are never transposed
 
 
