@@ -1,6 +1,7 @@
 """What is compared with what: one function a group of `--only`, from the machine to comparisons."""
 
 import dataclasses
+import itertools
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -208,14 +209,15 @@ def scale(setting: Setting) -> Iterator[Comparison]:
     """Seconds and memory by the size of a phrase file, and steps by the number of processes that train together."""
     with tempfile.TemporaryDirectory() as folder:
         yield from _data_scale(pathlib.Path(folder))
-    for count in (1, 2, 4):
+    for batch, count in itertools.product((32, 256), (1, 2, 4)):
         hosts = [f"127.0.0.1:{port}" for port in free_ports(count)]
         threads = max(1, setting.machine.cores // count)
         job = {"task": "msw2.benchmarks.scale_tasks:train", "preset": "tuned", "bars": BARS}
+        job["overrides"] = {"batch_size": batch}
         jobs = tuple(job | {"hosts": hosts, "index": index, "threads": threads} for index in range(count))
         name = f"{count} process{'es' * (count > 1)}"
         contender = Contender(name, jobs, "bars", amount=STEPS_TOGETHER, sampled="CPU ms a step and process")
-        yield Comparison("scale", "stage 1, TUNED, processes that train together", (contender,))
+        yield Comparison("scale", f"stage 1, TUNED, batch {batch}, trained together", (contender,))
 
 
 def gpu(setting: Setting) -> Iterator[Comparison]:
