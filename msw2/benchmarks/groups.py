@@ -1,11 +1,14 @@
 """What is compared with what: one function a group of `--only`, from the machine to comparisons."""
 
 import dataclasses
+import itertools
 import pathlib
+import tempfile
 from collections.abc import Callable, Iterator
 
 from msw2.benchmarks import flops
 from msw2.benchmarks.machine import Machine
+from msw2.benchmarks.processes import free_ports
 from msw2.benchmarks.rounds import Comparison, Contender, Ratio
 from msw2.benchmarks.synthetic import config_of
 from msw2.data.freedoom import freedoom
@@ -16,6 +19,9 @@ from msw2.music.tracks import TRACK_NAMES
 BARS = 3200  # of a training set: PAPER's
 UNIT_BARS = 320  # of the smallest epoch of `growth`
 BATCHES = (1, 64)  # phrases a request
+BASE_PHRASES = 832  # of the smallest phrase file of `scale`; MuseGAN's has 102,378
+SONGS = (5_000, 20_000, 80_000)  # whose tunes are found in `scale`
+BATCHES_READ, STEPS_TOGETHER = 200, 40  # in a turn of `scale`
 SIGNATURES = ("generate", "encode", "decode", "restore")
 # Of five tracks, by size of the BVAE: least ratios to stock Keras and to PyTorch that are wanted.
 GOALS = {128: (3.0, 1.2), 256: (3.5, 1.3)}
@@ -199,6 +205,21 @@ def growth(setting: Setting) -> Iterator[Comparison]:
     yield Comparison("growth", "stage 1, PAPER 128/64", tuple(contenders), tuple(ratios))
 
 
+def scale(setting: Setting) -> Iterator[Comparison]:
+    """Seconds and memory by the size of a phrase file, and steps by the number of processes that train together."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _data_scale(pathlib.Path(folder))
+    for batch, count in itertools.product((32, 256), (1, 2, 4)):
+        hosts = [f"127.0.0.1:{port}" for port in free_ports(count)]
+        threads = max(1, setting.machine.cores // count)
+        job = {"task": "msw2.benchmarks.scale_tasks:train", "preset": "tuned", "bars": BARS}
+        job["overrides"] = {"batch_size": batch}
+        jobs = tuple(job | {"hosts": hosts, "index": index, "threads": threads} for index in range(count))
+        name = f"{count} process{'es' * (count > 1)}"
+        contender = Contender(name, jobs, "bars", amount=STEPS_TOGETHER, sampled="CPU ms a step and process")
+        yield Comparison("scale", f"stage 1, TUNED, batch {batch}, trained together", (contender,))
+
+
 def gpu(setting: Setting) -> Iterator[Comparison]:
     """On a GPU: how busy it is, whether cuDNN is used, what half precision gives."""
     if not setting.machine.gpus:
@@ -217,13 +238,51 @@ def gpu(setting: Setting) -> Iterator[Comparison]:
 
 
 GROUPS: dict[str, Callable[[Setting], Iterator[Comparison]]] = {
-    each.__name__: each for each in (stage1, refine, stage2, pipeline, data, generate, serve, growth, gpu)
+    each.__name__: each
+    for each in (stage1, refine, stage2, pipeline, data, generate, serve, growth, scale, gpu)
 }
 
 
 def workers(machine: Machine, tracks: int) -> int:
     """Returns how many of some tracks are trained at a time, as `side_by_side` decides."""
     return 1 if machine.gpus else min(machine.cores, tracks)
+
+
+def _data_scale(folder: pathlib.Path) -> Iterator[Comparison]:
+    """Both paths of the data, by the size of a phrase file; the workers write into a folder of the parent's."""
+    sizes = [{"phrases": times * BASE_PHRASES} for times in (1, 4, 16)]
+    contenders = []
+    for size in sizes:
+        name, place = f"{size['phrases']} phrases", str(folder / f"store-{size['phrases']}")
+        job = ({"task": "msw2.benchmarks.scale_tasks:store", "folder": place, **size},)
+        told = "MB: phrase file, store"
+        contenders += [
+            Contender(name, job, "phrases", amount=1, timed=True, sampled="CPU s"),
+            Contender(f"{name}: bytes", job, "turns", {"bytes": True}, amount=1, sampled=told),
+        ]
+    yield Comparison("scale", "phrase file to store", tuple(contenders))
+    contenders = []
+    for size in sizes:
+        name, place = f"{size['phrases']} phrases", str(folder / f"batches-{size['phrases']}")
+        job = ({"task": "msw2.benchmarks.scale_tasks:batches", "preset": "tuned", "folder": place, **size},)
+        index = {"index": True}
+        contenders += [
+            Contender(f"{name}: index", job, "units", index, amount=1, timed=True, sampled="CPU s"),
+            Contender(f"{name}: {BATCHES_READ} batches", job, "units", amount=BATCHES_READ, sampled="CPU s"),
+        ]
+    yield Comparison("scale", "store to batches of one track, TUNED", tuple(contenders))
+    contenders = [
+        Contender(
+            f"{songs} songs",
+            ({"task": "msw2.benchmarks.scale_tasks:tunes", "songs": songs},),
+            "songs",
+            amount=1,
+            timed=True,
+            sampled="CPU s",
+        )
+        for songs in SONGS
+    ]
+    yield Comparison("scale", "songs to tunes", tuple(contenders))
 
 
 def _tracks(machine: Machine, job: dict, count: int) -> Iterator[dict]:

@@ -6,6 +6,7 @@ import json
 import multiprocessing.connection
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,13 @@ def summary(contender: Contender, answers: list[dict], wall: float) -> Slice:
         memory=max(answer["memory"] for answer in answers),
         samples=tuple(sample for answer in answers for sample in answer["samples"]),
     )
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports of this machine that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _key(job: dict) -> str:

@@ -22,6 +22,7 @@ from msw2.page.folder import FolderError
 from msw2.sound.soundfont import SoundError
 from msw2.system.locks import LockedError, alone
 from msw2.training.device import resolved_precision
+from msw2.training.jobs import STRATEGIES
 from msw2.training.runs import Run, RunError
 from msw2.training.sharing import take_over
 from msw2.training.store_check import check_fit, check_grid
@@ -90,6 +91,13 @@ def define_training() -> None:
         f"What a new run begins with: packaged weights ({' or '.join(PACKAGED)}), a run's directory, or a .keras "
         "file. Its config holds, with lower learning rates and few epochs.",
     )
+    flags.DEFINE_enum(
+        "strategy",
+        "none",
+        STRATEGIES,
+        "Devices that train together: none: one; mirrored: all GPUs of this machine; multiworker: those of all "
+        "processes that TF_CONFIG names. batch_size stays that of all together.",
+    )
     define_config()
     flags.DEFINE_list(
         "take_over", [], "Runs of which those parts are taken over that this run would train alike."
@@ -115,11 +123,12 @@ def chosen_tracks() -> tuple[str, ...]:
     return (track,)
 
 
-def training_run(*, finetuning: bool = False) -> Run:
+def training_run(*, finetuning: bool = False, writes: bool = True) -> Run:
     """Returns the run that `--run` names, made from `--preset` and the overrides if it does not exist yet.
 
     Args:
         finetuning: whether the flags may change the finetuning of a run that is not finetuned yet.
+        writes: whether this process writes the run's files; without it, there is a run.
 
     Raises:
         OptionError: for a value out of its range.
@@ -135,7 +144,7 @@ def training_run(*, finetuning: bool = False) -> Run:
     if begun and name:
         raise OptionError(f"--from={begun} brings a config of its own: leave out the recipe and the preset")
     if (pathlib.Path(values.run) / "config.json").exists():
-        run = Run.open(values.run)
+        run = dataclasses.replace(Run.open(values.run), writes=writes)
         if begun and begun != run.begun:
             raise OptionError(
                 f"the run {run.path} began with {run.begun or 'fresh weights'}, not with {begun}: use another run"
@@ -161,15 +170,22 @@ def training_run(*, finetuning: bool = False) -> Run:
     return Run.create(values.run, config, values.flags_into_string(), name, start)
 
 
-def bound_run(store: Store, *, finetuning: bool = False) -> Run:
+def bound_run(store: Store, *, finetuning: bool = False, writes: bool = True) -> Run:
     """Returns `training_run`, bound to its store, with what other runs have trained for it.
+
+    Args:
+        store: that is trained on.
+        finetuning: as for `training_run`.
+        writes: as for `training_run`; without it, nothing is taken over and nothing said.
 
     Raises:
         OptionError, RunError: as `training_run`; and RunError if run and store do not fit, or a run is not there.
     """
     others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
-    run = training_run(finetuning=finetuning)
+    run = training_run(finetuning=finetuning, writes=writes)
     check_fit(run, store)
+    if not writes:
+        return run
     print(introduction(run))
     for other in others:
         if taken := take_over(run, other):

@@ -16,16 +16,17 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    opened = _, _, run = side_by_side.open_training()
-    side_by_side.train_chosen(
-        opened,
-        "refine",
-        train_refiner,
-        kind="refiner",
-        name="refiner",
-        parts=lambda track: [f"{track}_refiner"],
-        epochs=0 if run.config.refine == "none" else run.config.refine_epochs,
-    )
+    with side_by_side.open_training() as opened:
+        config = opened.run.config
+        side_by_side.train_chosen(
+            opened,
+            "refine",
+            train_refiner,
+            kind="refiner",
+            name="refiner",
+            parts=lambda track: [f"{track}_refiner"],
+            epochs=0 if config.refine == "none" else config.refine_epochs,
+        )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 The networks of a track are too small to keep two cores busy, but two of them do. A GPU has one process at a time.
 """
 
+import contextlib
 import functools
 import time
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from absl import flags
 
-from msw2.cli import options
+from msw2.cli import jobs, options
 from msw2.cli.clusters import chosen_cluster
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
@@ -17,8 +20,9 @@ from msw2.system.cluster import Cluster
 from msw2.system.commands import Command
 from msw2.system.cores import cores
 from msw2.system.progress import Board
-from msw2.training.device import has_gpu, set_up_device
+from msw2.training.device import has_gpu
 from msw2.training.feeds import epoch_steps
+from msw2.training.jobs import Job
 from msw2.training.runs import Run
 
 POLL = 0.2  # seconds
@@ -26,42 +30,70 @@ POLL = 0.2  # seconds
 FEWEST_STEPS = 500
 
 
-def open_training() -> tuple[tuple[str, ...], Store, Run]:
-    """Sets up the device and returns what the flags name: the tracks, the store, and a run that fits it."""
-    set_up_device(flags.FLAGS.threads)
-    # The run last: what is refused makes none.
-    tracks, store = options.chosen_tracks(), options.open_store()
-    return tracks, store, options.bound_run(store)
+class Opened(NamedTuple):
+    """What the flags of a training of tracks name.
+
+    Attributes:
+        tracks: their names.
+        store: that they are trained on.
+        run: that they are trained for; it fits the store.
+        job: the devices that train one track.
+    """
+
+    tracks: tuple[str, ...]
+    store: Store
+    run: Run
+    job: Job
 
 
-def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epochs: int) -> None:
+@contextlib.contextmanager
+def open_training() -> Iterator[Opened]:
+    """Sets up the devices, and yields what the flags name.
+
+    Raises:
+        OptionError: for an unknown track; and if a cluster is to give each track one device, and a strategy several.
+        JobError, RunError, StoreError: as for `jobs.training`, `jobs.bound_run` and `options.open_store`.
+    """
+    strategy = flags.FLAGS.strategy
+    if flags.FLAGS.cluster and strategy != "none":
+        raise OptionError(
+            f"--cluster trains each track on one device, --strategy={strategy} on several: leave out one of them"
+        )
+    with jobs.training() as job:
+        # The run last: what is refused makes none.
+        tracks, store = options.chosen_tracks(), options.open_store()
+        yield Opened(tracks, store, jobs.bound_run(store, job), job)
+
+
+def train_chosen(opened: Opened, command: str, fit, *, kind: str, name: str, parts, epochs: int) -> None:
     """Trains what `--track` asks for and is not trained yet, and draws the loss.
 
     Args:
-        opened: what `open_training` returns.
+        opened: what `open_training` yields. Several devices train one track after another.
         command: `stage1` or `refine`.
-        fit: function of run, store and track that trains one track; False if there was nothing to do.
+        fit: function of run, store, track and job that trains one track; False if there was nothing to do.
         kind: of the stage, as in the names of its histories, `<track>_<kind>`.
         name: of the model, for titles.
         parts: function from a track to the names of the parts that are trained.
         epochs: of the training.
     """
-    tracks, store, run = opened
+    tracks, store, run, job = opened
     if len(tracks) == 1 and run.has(*parts(tracks[0])):
         print(f"{tracks[0]}: the {name} is trained already")
         return
     untrained = [track for track in tracks if not run.has(*parts(track))]
     if not untrained:
         return
+    steps = epochs * epoch_steps(run.config, store)
     with chosen_cluster() as cluster:
-        if cluster or (len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS):
+        if cluster or (not job.strategy and len(untrained) > 1 and steps >= FEWEST_STEPS):
             train(command, untrained, cluster)
             return
     for track in untrained:
         stage = f"{track}_{kind}"
         with run.alone(stage):
-            fit(run, store, track)
-        if run.history(stage).exists():  # else there was nothing to learn
+            fit(run, store, track, job)
+        if run.writes and run.history(stage).exists():  # else there was nothing to learn
             draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
 
 

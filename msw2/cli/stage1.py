@@ -3,12 +3,10 @@
 from msw2.cli import options, side_by_side
 from msw2.cli.clusters import chosen_cluster, define_cluster
 from msw2.cli.launch import launch
-from msw2.data.store import Store
 from msw2.evaluation.figures import draw_curves, read_history
 from msw2.models.sandwich import stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.cluster import ClusterError
-from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED, train_bvae
 
 
@@ -21,18 +19,25 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    opened = tracks, store, run = side_by_side.open_training()
-    if run.config.shared:
-        _train_shared(tracks, store, run)
-    else:
-        epochs = run.config.bvae_epochs
-        side_by_side.train_chosen(
-            opened, "stage1", train_bvae, kind="bvae", name="BVAE", parts=stage1_parts, epochs=epochs
-        )
+    with side_by_side.open_training() as opened:
+        config = opened.run.config
+        if config.shared:
+            _train_shared(opened)
+        else:
+            side_by_side.train_chosen(
+                opened,
+                "stage1",
+                train_bvae,
+                kind="bvae",
+                name="BVAE",
+                parts=stage1_parts,
+                epochs=config.bvae_epochs,
+            )
 
 
-def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
+def _train_shared(opened: side_by_side.Opened) -> None:
     """Trains the one BVAE in this process, with all its threads; or as one task of a cluster."""
+    tracks, store, run, job = opened
     if len(tracks) == 1:
         print(f"the run {run.path} has one BVAE for all tracks, which is trained for {tracks[0]} as well")
     with chosen_cluster() as cluster:
@@ -40,10 +45,10 @@ def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
             side_by_side.train("stage1", [tracks[0]], cluster)
             return
     with run.alone(SHARED):
-        trained = train_bvae(run, store, tracks[0])
-    if trained:
+        trained = train_bvae(run, store, tracks[0], job)
+    if trained and run.writes:
         draw_curves(run.figure(SHARED), {"shared BVAE": read_history(run.history(SHARED))})
-    else:
+    elif not trained:
         print("the shared BVAE is trained already")
 
 

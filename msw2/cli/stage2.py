@@ -1,11 +1,9 @@
 """`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits the prior."""
 
-from absl import flags
-
-from msw2.cli import options
+from msw2.cli import jobs, options
 from msw2.cli.launch import launch
 from msw2.evaluation.figures import draw_curves, read_history
-from msw2.training.device import set_up_device
+from msw2.training.runs import Run
 from msw2.training.stage2 import train_fusion
 
 
@@ -16,11 +14,17 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    set_up_device(flags.FLAGS.threads)
-    store = options.open_store()
-    run = options.bound_run(store)  # the run last: what is refused makes none
-    with run.alone("mfg_vae"):
-        trained = train_fusion(run, store)
+    with jobs.training() as job:
+        store = options.open_store()
+        run = jobs.bound_run(store, job)  # the run last: what is refused makes none
+        with run.alone("mfg_vae"):
+            trained = train_fusion(run, store, job)
+        if run.writes:
+            _report(run, trained)
+
+
+def _report(run: Run, trained: bool) -> None:
+    """Draws the loss, or says why there is none."""
     if not trained:
         print("the MFG-VAE is trained already")
     elif run.config.fusion == "none":

@@ -57,20 +57,49 @@ def mix(cells, share, *, is_drum, beat: int, seed):
         beat: steps a beat.
         seed: int64 [2], for stateless draws.
     """
-    units, (steps, pitches) = tf.shape(cells)[0], cells.shape[1:]
-    draws = tf.random.stateless_uniform([3, units], seed=seed)
+    others = tf.gather(cells, before(is_drum))
+    return mix_with(cells, others, share, is_drum=is_drum, beat=beat, seed=seed)
+
+
+def mix_with(cells, others, share, *, is_drum, beat: int, seed, rows=None, units=None):
+    """Does what `mix` does, for some rows of a batch.
+
+    Args:
+        cells: uint8 [unit, step, pitch] of 0 and 1.
+        others: those that they are mixed with, the same shape; see `before`.
+        share: of the units to mix, 0..1.
+        is_drum: bool [unit], whether pitches are instruments.
+        beat: steps a beat.
+        seed: int64 [2], for stateless draws.
+        rows: int32 [unit], where in the batch they are; None: they are the whole batch.
+        units: of the whole batch, where `rows` are given.
+    """
+
+    def own(draws, axis):
+        return draws if rows is None else tf.gather(draws, rows, axis=axis)
+
+    units = tf.shape(cells)[0] if units is None else units
+    steps, pitches = cells.shape[1:]
+    draws = own(tf.random.stateless_uniform([3, units], seed=seed), 1)
     cut = beat * (1 + tf.cast(draws[0] * (steps // beat - 1), tf.int32))
     replaced = tf.broadcast_to((tf.range(steps)[None] >= cut[:, None])[..., None], tf.shape(cells))
-    instruments = tf.random.stateless_uniform([units, 1, pitches], seed=seed + 1) < 0.5
+    instruments = own(tf.random.stateless_uniform([units, 1, pitches], seed=seed + 1), 0) < 0.5
     replaced = tf.where((is_drum & (draws[1] < 0.5))[:, None, None], instruments, replaced)
     replaced &= (draws[2] < share)[:, None, None]
-    return tf.where(replaced, tf.gather(cells, _before(is_drum)), cells)
+    return tf.where(replaced, others, cells)
 
 
-def _before(is_drum):
-    """Returns for each unit the index of the one before it that is of its kind; for the first, the last one."""
-    before = tf.range(tf.shape(is_drum)[0])
+def before(is_drum):
+    """Returns for each unit the index of the one before it that is of its kind; for the first, the last one.
+
+    Args:
+        is_drum: bool [unit].
+
+    Returns:
+        int32 [unit].
+    """
+    found = tf.range(tf.shape(is_drum)[0])
     for kind in (is_drum, ~is_drum):
         rows = tf.where(kind)
-        before = tf.tensor_scatter_nd_update(before, rows, tf.cast(tf.roll(rows[:, 0], 1, axis=0), tf.int32))
-    return before
+        found = tf.tensor_scatter_nd_update(found, rows, tf.cast(tf.roll(rows[:, 0], 1, axis=0), tf.int32))
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.data import augmentation
+from msw2.data.shares import Share
 from msw2.data.stored_units import Units
 
 _ONE_AT_A_TIME = threading.Lock()  # Keras opens two iterators, and each would shuffle
@@ -73,8 +74,13 @@ def training_batches(
     epochs: int,
     max_shift: int = 0,
     mixed: float = 0.0,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """Returns shuffled batches (unit, unit) of float32 [batch, step, pitch] for the epochs that are left.
+
+    With a share, batches are (unit, unit, int32 rows of the whole batch), and hold the rows of the share alone. They
+    are what they are in the whole batch: shifts and mixtures too. No other units are read, but those that they are
+    mixed with.
 
     Args:
         units: what to train on; those of drums are never transposed.
@@ -85,6 +91,7 @@ def training_batches(
         epochs: epoch to end before.
         max_shift: largest transposition, semitones up or down.
         mixed: share of the units that are mixed of two, see `augmentation.mix`.
+        share: of each batch that this process computes; None: all of it.
     """
     pitched = not units.is_drum.all()
     steps = -(-epoch_units // batch_size)
@@ -93,17 +100,19 @@ def training_batches(
         rows = epoch_order(len(units), epoch_units, epoch, seed)
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
+    def shifts_of(step, rows):
+        return tf.random.stateless_uniform(
+            [tf.shape(rows)[0]],
+            seed=[seed, step],
+            minval=-max_shift,
+            maxval=max_shift + 1,
+            dtype=tf.int32,
+        )
+
     def load(step, rows):
         cells, is_drum = _read(units, rows)
         if max_shift and pitched:
-            shifts = tf.random.stateless_uniform(
-                [tf.shape(rows)[0]],
-                seed=[seed, step],
-                minval=-max_shift,
-                maxval=max_shift + 1,
-                dtype=tf.int32,
-            )
-            cells = augmentation.transpose(cells, tf.where(is_drum, 0, shifts))
+            cells = augmentation.transpose(cells, tf.where(is_drum, 0, shifts_of(step, rows)))
         if mixed:
             draw = tf.stack([tf.constant(seed + 1, tf.int64), step])
             beat = units.grid.beat_resolution
@@ -111,17 +120,53 @@ def training_batches(
         signed = to_signed(cells)
         return signed, signed
 
+    def load_share(step, rows):
+        total = tf.shape(rows)[0]
+        own = tf.range(*share.bounds(total))
+        needed = own
+        if mixed:
+            kinds = tf.numpy_function(units.is_drum.__getitem__, [rows], tf.bool, stateful=False)
+            kinds = tf.ensure_shape(kinds, [None])
+            needed = tf.concat([own, tf.gather(augmentation.before(kinds), own)], 0)
+        cells, is_drum = _read(units, tf.gather(rows, needed))
+        if max_shift and pitched:
+            shifts = tf.gather(shifts_of(step, rows), needed)
+            cells = augmentation.transpose(cells, tf.where(is_drum, 0, shifts))
+        if mixed:
+            count = tf.shape(own)[0]
+            cells = augmentation.mix_with(
+                cells[:count],
+                cells[count:],
+                mixed,
+                is_drum=is_drum[:count],
+                beat=units.grid.beat_resolution,
+                seed=tf.stack([tf.constant(seed + 1, tf.int64), step]),
+                rows=own,
+                units=total,
+            )
+        signed = to_signed(cells)
+        return signed, signed, total
+
     batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(order).enumerate(first_epoch * steps)
-    return batches.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+    made = batches.map(load if share is None else load_share, num_parallel_calls=tf.data.AUTOTUNE)
+    return made.prefetch(4)
 
 
-def evaluation_batches(units: Units, *, batch_size: int) -> tf.data.Dataset:
-    """Returns batches (unit, unit) of float32 [batch, step, pitch], all units, in order."""
+def evaluation_batches(units: Units, *, batch_size: int, share: Share | None = None) -> tf.data.Dataset:
+    """Returns batches (unit, unit) of float32 [batch, step, pitch], all units, in order.
+
+    With a share, batches are (unit, unit, int32 rows of the whole batch), and hold the rows of the share alone.
+    """
 
     def load(rows):
         signed = to_signed(_read(units, rows)[0])
         return signed, signed
 
+    def load_share(rows):
+        return *load(share.of(rows)), tf.shape(rows)[0]
+
+    if share is not None:
+        return tf.data.Dataset.range(len(units)).batch(batch_size).map(load_share).prefetch(2)
     return tf.data.Dataset.range(len(units)).batch(batch_size).map(load).prefetch(2)
 
 

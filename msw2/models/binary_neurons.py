@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from msw2.models import draws
+
 
 @ops.custom_gradient
 def straight_through(x, threshold, slope):
@@ -60,7 +62,7 @@ class BinaryNeurons(keras.layers.Layer):
             return ops.cast(ops.sigmoid(x) >= self.thresholds, "float32")
         threshold = ops.convert_to_tensor(self.thresholds)
         if self.stochastic:
-            threshold = keras.random.uniform(ops.shape(x), seed=self.generator)
+            threshold = draws.uniform(x, self.generator)
         return straight_through(x, threshold, ops.convert_to_tensor(self.slope))
 
     def get_config(self):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from msw2.models import draws
+
 
 @keras.saving.register_keras_serializable("msw2")
 class Sampling(keras.layers.Layer):
@@ -30,7 +32,7 @@ class Sampling(keras.layers.Layer):
         mean, s = ops.split(moments, 2, axis=-1)
         if not (training or always):
             return mean
-        epsilon = keras.random.normal(ops.shape(mean), stddev=self.epsilon_std, seed=self.generator)
+        epsilon = draws.normal(mean, self.generator, stddev=self.epsilon_std)
         return mean + epsilon * (s if self.sigma == "multiplier" else ops.exp(0.5 * s))
 
     def get_config(self):

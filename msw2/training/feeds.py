@@ -1,6 +1,7 @@
 """What a training reads: batches for its epochs, and held-out batches for the validation loss."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from msw2.config import Config
 from msw2.data import pipeline
+from msw2.data.shares import Share
 from msw2.data.store import Store
 from msw2.data.stored_units import Units, open_units
 from msw2.models.sandwich import part_seed
@@ -23,14 +25,17 @@ VALIDATION_BATCH = 64
 
 
 class Feed(Protocol):
-    """What `fit` reads. `steps` is the number of batches an epoch."""
+    """What `fit` reads. `steps` is the number of batches an epoch.
+
+    With a share, batches are (input, target, int32 rows of the whole batch), and hold the rows of the share alone.
+    """
 
     steps: int
 
-    def batches(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def batches(self, first_epoch: int, epochs: int, share: Share | None = None) -> tf.data.Dataset:
         """Returns all batches (input, target) of the epochs that are left."""
 
-    def held_out(self) -> tf.data.Dataset | None:
+    def held_out(self, share: Share | None = None) -> tf.data.Dataset | None:
         """Returns batches of songs that are not trained on; None where there are none."""
 
 
@@ -84,7 +89,7 @@ class UnitFeed:
         """Batches an epoch."""
         return -(-self.rows // self.config.batch_size)
 
-    def batches(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def batches(self, first_epoch: int, epochs: int, share: Share | None = None) -> tf.data.Dataset:
         """Returns shuffled, augmented batches; see `pipeline.training_batches`."""
         return pipeline.training_batches(
             self.train,
@@ -95,13 +100,14 @@ class UnitFeed:
             epochs=epochs,
             max_shift=self.config.transpose,
             mixed=self.config.mixed_bars,
+            share=share,
         )
 
-    def held_out(self) -> tf.data.Dataset | None:
+    def held_out(self, share: Share | None = None) -> tf.data.Dataset | None:
         """Returns batches of the validation units, in order."""
         if not len(self.validation):
             return None
-        return pipeline.evaluation_batches(self.validation, batch_size=VALIDATION_BATCH)
+        return pipeline.evaluation_batches(self.validation, batch_size=VALIDATION_BATCH, share=share)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,7 +131,7 @@ class ArrayFeed:
         """Batches an epoch."""
         return -(-self.rows // self.config.batch_size)
 
-    def batches(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def batches(self, first_epoch: int, epochs: int, share: Share | None = None) -> tf.data.Dataset:
         """Returns shuffled batches."""
         inputs, targets = self.pairs
 
@@ -143,13 +149,23 @@ class ArrayFeed:
             batch = look_up(inputs, indices)
             return batch, batch if targets is inputs else look_up(targets, indices)
 
-        return tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(load).prefetch(4)
+        def load_share(indices):
+            return *load(share.of(indices)), tf.shape(indices)[0]
 
-    def held_out(self) -> tf.data.Dataset | None:
+        batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
+        return batches.map(load if share is None else load_share).prefetch(4)
+
+    def held_out(self, share: Share | None = None) -> tf.data.Dataset | None:
         """Returns batches of the validation rows, in order."""
         if not len(self.validation[0]):
             return None
-        return tf.data.Dataset.from_tensor_slices(self.validation).batch(VALIDATION_BATCH)
+        batches = tf.data.Dataset.from_tensor_slices(self.validation).batch(VALIDATION_BATCH)
+        return batches if share is None else batches.map(functools.partial(share_of, share))
+
+
+def share_of(share: Share, inputs, targets):
+    """Returns the rows of a share of a batch, and how many the whole batch has."""
+    return share.of(inputs), share.of(targets), tf.shape(inputs)[0]
 
 
 def most_units(config: Config, split: str) -> int:

@@ -1,6 +1,7 @@
 """Finetuning: all parts trained together, through the whole sandwich."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -8,39 +9,51 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.data import packing, pipeline
 from msw2.data.augmentation import transpose_phrases
+from msw2.data.shares import Share
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH
+from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH, share_of
 from msw2.training.fit import fit
+from msw2.training.jobs import ALONE, Job
 from msw2.training.runs import Run, save_weights
 from msw2.training.stage2 import encode_moments, fit_run_prior, phrase_latents
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
 
 
-def train_all(run: Run, store: Store) -> bool:
+def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
     """Trains all parts together for `finetune_epochs`, and fits the prior anew.
 
     The loss is the refiners' (Eq. 4), of whole phrases through both levels. The stages' weights stay
     untouched: the finetuned ones have a folder of their own.
 
+    Args:
+        run: of all stages trained; where it is only read, this process helps another one.
+        store: of the phrases.
+        job: the devices that train.
+
     Returns:
         False if the run is finetuned already.
 
     Raises:
-        RunError: if a stage is missing, or run and store do not fit.
+        RunError: if a stage is missing, run and store do not fit, or a process of the job has ended.
     """
     check_fit(run, store)
     if run.finetuned_prior.exists():
         return False
-    config, sandwich = run.config, build_sandwich(run.config)
+    config = run.config
+    job.require_rows_apart(config, "finetune")
+    with job.scope():
+        sandwich = build_sandwich(config)
     run.load_weights(sandwich, *PARTS)
     feed = PhraseFeed.of(config, store)
-    view = set_stage(sandwich, "finetune", config, steps=config.finetune_epochs * feed.steps)
-    resume = fit(
-        view, feed, resume_of(run, store, "finetune"), epochs=config.finetune_epochs, label="finetune"
-    )
+    with job.scope():
+        view = set_stage(sandwich, "finetune", config, steps=config.finetune_epochs * feed.steps)
+    resume = resume_of(run, store, "finetune")
+    fit(view, feed, resume, epochs=config.finetune_epochs, label="finetune", job=job)
+    if not run.writes:
+        return True
     moments, units = encode_moments(sandwich, config, store, "train", copies=1)
     for name in PARTS:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
@@ -82,7 +95,7 @@ class PhraseFeed:
         """Batches an epoch."""
         return -(-self.rows // self.batch_size)
 
-    def batches(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def batches(self, first_epoch: int, epochs: int, share: Share | None = None) -> tf.data.Dataset:
         """Returns shuffled batches, the pitched tracks of each phrase transposed together."""
         config, shape = self.config, [None, *self.config.grid.phrase_shape, len(TRACK_NAMES)]
 
@@ -94,7 +107,8 @@ class PhraseFeed:
             return packing.unpack(self.packed[rows], config.grid)
 
         def load(step, rows):
-            cells = tf.ensure_shape(tf.numpy_function(unpacked, [rows], tf.bool, stateful=False), shape)
+            own = rows if share is None else share.of(rows)
+            cells = tf.ensure_shape(tf.numpy_function(unpacked, [own], tf.bool, stateful=False), shape)
             if config.transpose:
                 shifts = tf.random.stateless_uniform(
                     [tf.shape(rows)[0]],
@@ -103,16 +117,18 @@ class PhraseFeed:
                     config.transpose + 1,
                     tf.int32,
                 )
-                cells = transpose_phrases(cells, shifts)
-            return cells, pipeline.to_signed(cells)
+                cells = transpose_phrases(cells, shifts if share is None else share.of(shifts))
+            batch = cells, pipeline.to_signed(cells)
+            return batch if share is None else (*batch, tf.shape(rows)[0])
 
         steps = tf.data.Dataset.range(first_epoch, epochs).flat_map(order).enumerate(first_epoch * self.steps)
         return steps.map(load).prefetch(4)
 
-    def held_out(self) -> tf.data.Dataset | None:
+    def held_out(self, share: Share | None = None) -> tf.data.Dataset | None:
         """Returns batches of validation phrases, in order."""
         phrases = self.store.load("validation", MAX_VALIDATION_UNITS // self.config.units)
         if not len(phrases):
             return None
         batches = tf.data.Dataset.from_tensor_slices(phrases).batch(VALIDATION_BATCH // self.config.units)
-        return batches.map(lambda cells: (cells, pipeline.to_signed(cells)))
+        pairs = batches.map(lambda cells: (cells, pipeline.to_signed(cells)))
+        return pairs if share is None else pairs.map(functools.partial(share_of, share))

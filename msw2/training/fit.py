@@ -14,7 +14,9 @@ from msw2.music import npz
 from msw2.music.midi import SongError
 from msw2.system.files import replacing
 from msw2.system.progress import Progress
+from msw2.training import distributed
 from msw2.training.feeds import Feed
+from msw2.training.jobs import ALONE, Job
 from msw2.training.runs import RunError
 
 SMALL, LARGE = 2**20, 2**40  # most bytes of a text and of an array in a checkpoint
@@ -30,13 +32,17 @@ class Resume(keras.callbacks.Callback):
         checkpoint: `.npz` file of the state.
         history: `.csv` file, a row an epoch.
         identity: what the state belongs to (config and data); the state of another is not continued.
+        writes: whether this process writes the files; else another one does.
     """
 
-    def __init__(self, checkpoint: pathlib.Path, history: pathlib.Path, identity: str):
+    def __init__(
+        self, checkpoint: pathlib.Path, history: pathlib.Path, identity: str, *, writes: bool = True
+    ):
         super().__init__()
+        self.identity = identity
+        self._writes = writes
         self._checkpoint = checkpoint
         self._history = history
-        self._identity = identity
         self._rows: list[dict[str, float]] = []
         self._saved = time.monotonic()
 
@@ -51,7 +57,7 @@ class Resume(keras.callbacks.Callback):
             return 0
         try:
             with npz.opened(self._checkpoint) as state:
-                if str(npz.array(state, "identity", SMALL)) != self._identity:
+                if str(npz.array(state, "identity", SMALL)) != self.identity:
                     return 0
                 columns = [str(name) for name in npz.array(state, "columns", SMALL)]
                 rows = npz.array(state, "rows", LARGE).tolist()
@@ -72,6 +78,8 @@ class Resume(keras.callbacks.Callback):
         """Adds a row to the history and, now and then, writes the state."""
         row = {"epoch": epoch + 1, **(logs or {}), "seconds": round(time.monotonic() - self._start, 3)}
         self._rows.append({name: float(value) for name, value in row.items()})
+        if not self._writes:
+            return
         with (
             replacing(self._history) as temporary,
             open(temporary, "w", newline="", encoding="utf-8") as file,
@@ -84,14 +92,15 @@ class Resume(keras.callbacks.Callback):
 
     def finish(self) -> None:
         """Forgets the state, when what was trained is safe elsewhere."""
-        self._checkpoint.unlink(missing_ok=True)
+        if self._writes:
+            self._checkpoint.unlink(missing_ok=True)
 
     def _save(self) -> None:
         state = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(self.model))}
         with replacing(self._checkpoint) as temporary:
             np.savez(
                 temporary,
-                identity=self._identity,
+                identity=self.identity,
                 columns=list(self._rows[0]),
                 rows=np.array([list(row.values()) for row in self._rows]),
                 **state,
@@ -142,22 +151,35 @@ def fit(
     epochs: int,
     label: str,
     callbacks: Iterable[keras.callbacks.Callback] = (),
+    job: Job = ALONE,
 ) -> Resume:
     """Trains a compiled model to `epochs`, from where `resume` finds it.
 
     Args:
-        model: compiled.
+        model: compiled, in the scope of the job.
         feed: what it reads.
         resume: the state on disk.
         epochs: in all.
         label: names what is trained.
         callbacks: besides those that keep the state and show the progress.
+        job: the devices, in one process or in several, that train it.
 
     Returns:
         `resume`, to be finished when the weights are written.
+
+    Raises:
+        JobError: if another process of the job has ended, or trains something else.
     """
-    first = resume.restore(model)
+    with job.scope():
+        first = resume.restore(model)
+    first = distributed.begin_alike(_variables(model), first, f"{label} {resume.identity}", job)
     if first >= epochs:
+        return resume
+    callbacks = [*callbacks, resume]
+    if job.is_chief:
+        callbacks.append(ShowProgress(label, epochs, feed.steps))
+    if job.strategy:
+        distributed.fit(model, feed, job, first=first, epochs=epochs, callbacks=callbacks)
         return resume
     held_out = feed.held_out()
     model.fit(
@@ -166,7 +188,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=feed.steps,
         validation_data=None if held_out is None else without_autotune(held_out),
-        callbacks=[*callbacks, resume, ShowProgress(label, epochs, feed.steps)],
+        callbacks=callbacks,
         shuffle=False,  # the dataset is; Keras warns otherwise
         verbose=0,
     )

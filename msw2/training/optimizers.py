@@ -13,7 +13,18 @@ RELEASED_EPSILON = 1e-7  # keras.backend.epsilon() in Keras 2.1.6
 FINAL_SHARE = 0.05  # of the learning rate, at the end of the cosine
 
 
-class Adam(keras.optimizers.Adam):
+class _Summed:
+    """An optimizer that is given gradients that are summed over the devices already.
+
+    Keras clips the gradients of each device by themselves and sums them then. `training.distributed` sums them first,
+    so that their sum is clipped, as on one device.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class Adam(_Summed, keras.optimizers.Adam):
     """Keras's Adam (Kingma and Ba 2015), in one operation a variable.
 
     Keras's own update takes about twice the CPU time: 7.7 ms against 3.6 ms for a BVAE of 128/64, 68 ms against 39 ms
@@ -37,7 +48,7 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-class ReleasedRMSprop(keras.optimizers.Optimizer):
+class ReleasedRMSprop(_Summed, keras.optimizers.Optimizer):
     """RMSprop as Keras 2.1.6 computes it: v = 0.9 v + 0.1 g^2; w -= lr * g / (sqrt(v) + 1e-7).
 
     Keras 3 has the epsilon inside the root, which makes the first steps of small gradients far smaller.

@@ -10,6 +10,7 @@ from msw2.models.sandwich import build_sandwich, made_view, stage1_parts
 from msw2.training.annealing import SlopeAnnealing
 from msw2.training.feeds import ArrayFeed, Feed, UnitFeed
 from msw2.training.fit import fit
+from msw2.training.jobs import ALONE, Job
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage, stage_parts
 from msw2.training.store_check import check_fit, resume_of
@@ -18,7 +19,7 @@ from msw2.training.thresholds import choose_thresholds
 MAX_MADE_BARS = 20_000  # bars that a refiner's training holds in memory as floats, 32 KiB each
 
 
-def train_refiner(run: Run, store: Store, track: str) -> bool:
+def train_refiner(run: Run, store: Store, track: str, job: Job = ALONE) -> bool:
     """Trains a track's refiner on what its frozen BVAE makes of the training units.
 
     If it is the last part of the run, the thresholds are chosen, see `thresholds`.
@@ -26,28 +27,32 @@ def train_refiner(run: Run, store: Store, track: str) -> bool:
     With `refine` `none`, nothing is trained: a file without weights is written, and no history.
 
     Args:
-        run: of stage 1 trained.
+        run: of stage 1 trained; where it is only read, this process helps another one.
         store: of the units.
         track: name.
+        job: the devices that train.
 
     Returns:
         False if the refiner was trained already.
 
     Raises:
-        RunError: if stage 1 is missing, or run and store do not fit.
+        RunError: if stage 1 is missing, run and store do not fit, or a process of the job has ended.
         ValueError: for a name that is not a track's.
     """
     (name,) = stage_parts("refine", track)
     check_fit(run, store)
     missing = not run.has(name)
     if missing:
-        _train(run, store, track, name)
+        _train(run, store, track, name, job)
     choose_thresholds(run, store)
     return missing
 
 
-def _train(run: Run, store: Store, track: str, name: str) -> None:
-    config, sandwich = run.config, build_sandwich(run.config)
+def _train(run: Run, store: Store, track: str, name: str, job: Job) -> None:
+    config = run.config
+    job.require_rows_apart(config, "refine")
+    with job.scope():
+        sandwich = build_sandwich(config)
     run.load_weights(sandwich, *stage1_parts(track))
     run.begin(sandwich, name)
     refiner, resume = sandwich.get_layer(name), None
@@ -56,10 +61,13 @@ def _train(run: Run, store: Store, track: str, name: str) -> None:
         same = not (config.transpose or config.mixed_bars)
         if same and len(feed.train) * config.unit_bars <= MAX_MADE_BARS:
             # Every epoch has the same units: what the BVAE makes of them is made once.
-            feed = _made(made_view(sandwich, config, track), feed)
-            view = set_stage(sandwich, "refine", config, track=track, view=refiner)
+            with job.scope():
+                made = made_view(sandwich, config, track)
+                view = set_stage(sandwich, "refine", config, track=track, view=refiner)
+            feed = _made(made, feed)
         else:
-            view = set_stage(sandwich, "refine", config, track=track)
+            with job.scope():
+                view = set_stage(sandwich, "refine", config, track=track)
         resume = fit(
             view,
             feed,
@@ -67,7 +75,10 @@ def _train(run: Run, store: Store, track: str, name: str) -> None:
             epochs=config.refine_epochs,
             label=name,
             callbacks=[SlopeAnnealing(refiner)],
+            job=job,
         )
+    if not run.writes:
+        return
     run.save_weights(refiner, name)
     if resume:
         resume.finish()

@@ -41,12 +41,14 @@ class Run:
         config: every field, resolved.
         preset: name of the preset that the config began with.
         begun: what the trainings begin with, as it was named; empty: with fresh weights.
+        writes: whether this process writes files. In a job of several processes, the chief alone does.
     """
 
     path: pathlib.Path
     config: Config
     preset: str = ""
     begun: str = ""
+    writes: bool = True
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Run":
@@ -119,7 +121,8 @@ class Run:
     def changed(self, fields: dict[str, Any]) -> "Run":
         """Returns this run with other values of some fields, and writes them to its config.json."""
         run = dataclasses.replace(self, config=dataclasses.replace(self.config, **fields))
-        run._write()
+        if self.writes:
+            run._write()
         return run
 
     def _write(self) -> None:
@@ -172,9 +175,9 @@ class Run:
             work: name of a stage, or of a folder of the run.
 
         Raises:
-            RunError: if another process is at it.
+            RunError: if another process is at it. Processes that help the chief of their job are not.
         """
-        return _alone(self.path, work)
+        return _alone(self.path, work) if self.writes else contextlib.nullcontext()
 
     @property
     def data(self) -> pathlib.Path:

@@ -16,6 +16,7 @@ from msw2.system.progress import Progress
 from msw2.system.rows import RowFile
 from msw2.training.feeds import ArrayFeed, most_units
 from msw2.training.fit import Resume, fit
+from msw2.training.jobs import ALONE, Job
 from msw2.training.prior import blended, fit_prior
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage
@@ -26,7 +27,7 @@ MAX_FUSION_UNITS = 200_000  # stage 2 encodes fewer transpositions, then fewer p
 ENCODE_PHRASES = 32  # phrases encoded at a time: of 256 the LSTMs of five tracks take a gigabyte
 
 
-def train_fusion(run: Run, store: Store) -> bool:
+def train_fusion(run: Run, store: Store, job: Job = ALONE) -> bool:
     """Trains the MFG-VAE on the moments of the frozen BVAEs, then fits the prior of its latents.
 
     The frozen encoders are deterministic. So each phrase is encoded once, and the MFG-VAE is trained on the moments
@@ -37,30 +38,38 @@ def train_fusion(run: Run, store: Store) -> bool:
     Without fusion nothing is trained. Weight files that hold nothing are written all the same, so that
     every later step finds what it looks for. The prior is then that of the BVAEs' means.
 
+    Args:
+        run: of stage 1 trained; where it is only read, this process helps another one.
+        store: of the phrases. Every process of a job encodes all of them.
+        job: the devices that train.
+
     Returns:
         False if it was trained already.
 
     Raises:
-        RunError: if stage 1 is missing for a track, or run and store do not fit.
+        RunError: if stage 1 is missing for a track, run and store do not fit, or a process of the job has ended.
     """
     check_fit(run, store)
     missing = not run.has(*FUSION_PARTS) or not run.prior.exists()
     if missing:
-        _train(run, store)
+        _train(run, store, job)
     choose_thresholds(run, store)
     return missing
 
 
-def _train(run: Run, store: Store) -> None:
-    missing = not run.has(*FUSION_PARTS)
-    config, sandwich = run.config, build_sandwich(run.config)
+def _train(run: Run, store: Store, job: Job) -> None:
+    config, missing = run.config, not run.has(*FUSION_PARTS)
+    with job.scope():
+        sandwich = build_sandwich(config)
     run.load_weights(sandwich, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
     if not missing:  # only the prior is missing: it is cheap, and runs that differ in it share the rest
         run.load_weights(sandwich, *FUSION_PARTS)
     fitted = config.fusion != "none" and missing
     copies = config.mfg_transpositions if fitted else 1
     moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
-    resume = _fit_fusion(run, store, sandwich, moments) if fitted else None
+    resume = _fit_fusion(run, store, sandwich, moments, job) if fitted else None
+    if not run.writes:
+        return
     fit_run_prior(run, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
     for name in FUSION_PARTS if missing else ():
         run.save_weights(sandwich.get_layer(name), name)
@@ -130,7 +139,7 @@ def scale_of(moments: RowFile) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
 
 
-def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: RowFile) -> Resume:
+def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: RowFile, job: Job) -> Resume:
     """Fits the MFG-VAE to moments, and to their scale."""
     config = run.config
     # The scale of the moments is a weight too: a trained MFG-VAE keeps the one that it has learnt with.
@@ -143,5 +152,7 @@ def _fit_fusion(run: Run, store: Store, sandwich: keras.Model, moments: RowFile)
     rows = -(-config.epoch_bars // config.unit_bars) or len(moments)
     validation = validation.read(np.arange(held_out))
     feed = ArrayFeed(config, (moments, moments), (validation, validation), rows)
-    view = set_stage(sandwich, "stage2", config, steps=config.mfg_epochs * feed.steps)
-    return fit(view, feed, resume_of(run, store, "mfg_vae"), epochs=config.mfg_epochs, label="mfg_vae")
+    with job.scope():
+        view = set_stage(sandwich, "stage2", config, steps=config.mfg_epochs * feed.steps)
+    resume = resume_of(run, store, "mfg_vae")
+    return fit(view, feed, resume, epochs=config.mfg_epochs, label="mfg_vae", job=job)

@@ -50,7 +50,8 @@ def check_fit(run: Run, store: Store) -> None:
 
 def resume_of(run: Run, store: Store, stage: str) -> Resume:
     """Returns what continues a stage after a kill, on the same store with the same config."""
-    return Resume(run.checkpoint(stage), run.history(stage), f"{run.config} {digest(store)}")
+    identity = f"{run.config} {digest(store)}"
+    return Resume(run.checkpoint(stage), run.history(stage), identity, writes=run.writes)
 
 
 def digest(store: Store) -> str:

@@ -31,9 +31,10 @@ def choose_thresholds(run: Run, store: Store) -> bool:
         store: that it is trained on.
 
     Returns:
-        False if the run has none to choose: its threshold is 0.5, they are chosen, or a part is not trained yet.
+        False if the run has none to choose: its threshold is 0.5, they are chosen, a part is not trained yet, or
+        this process only reads.
     """
-    if run.config.refine_threshold == "half" or run.thresholds.exists():
+    if not run.writes or run.config.refine_threshold == "half" or run.thresholds.exists():
         return False
     if not run.has(*PARTS) or not run.prior.exists():
         return False

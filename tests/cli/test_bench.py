@@ -56,7 +56,7 @@ def test_a_group_that_is_none_is_refused_with_the_list_of_them(tmp_path):
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == (
         "error: only 'stage9' is not one of "
-        "stage1, refine, stage2, pipeline, data, generate, serve, growth, gpu"
+        "stage1, refine, stage2, pipeline, data, generate, serve, growth, scale, gpu"
     )
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

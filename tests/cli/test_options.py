@@ -6,15 +6,17 @@ import sys
 import types
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
-from msw2.cli import clusters, finetune, options, refine, side_by_side, stage1, stage2
+from msw2.cli import clusters, finetune, jobs, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config, adapting
 from msw2.data.store import StoreError
 from msw2.system import children
 from msw2.system.progress import MARK, REPORTING, Board
 from msw2.training.device import resolved_precision
+from msw2.training.jobs import ALONE, Job
 from msw2.training.runs import Run, RunError
 
 ALL = len(dataclasses.fields(Config))
@@ -30,7 +32,7 @@ def parse(monkeypatch):
         values = flags.FlagValues()
         own = {name: getattr(flags, name) for name in dir(flags) if name.startswith("DEFINE_")}
         apart = {name: functools.partial(define, flag_values=values) for name, define in own.items()}
-        for module in (options, clusters, side_by_side, stage2, finetune):
+        for module in (options, clusters, jobs, side_by_side):
             monkeypatch.setattr(module, "flags", types.SimpleNamespace(FLAGS=values, **apart))
         options.define_training()
         options.define_track()
@@ -113,6 +115,16 @@ def test_a_value_out_of_range_is_refused_before_a_run_is_made(parse, tmp_path):
 def test_without_a_store_no_run_is_made(parse, tmp_path, command):
     parse(f"--run={tmp_path / 'run'}", f"--store={tmp_path / 'store'}", "--track=bass")
     with pytest.raises(StoreError, match=rf"^no store at {tmp_path / 'store'}: make one with `make data`"):
+        command.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [stage1, refine])
+@pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
+def test_a_cluster_has_one_device_a_track(parse, tmp_path, command, strategy):
+    parse(f"--run={tmp_path / 'run'}", "--cluster=auto", f"--strategy={strategy}")
+    expected = f"^--cluster trains each track on one device, --strategy={strategy} on several: leave out one of them$"
+    with pytest.raises(OptionError, match=expected):
         command.main()
     assert list(tmp_path.iterdir()) == []
 
@@ -439,20 +451,20 @@ def chosen(parse, started, tmp_path, monkeypatch):
     run, drawn = Run.create(tmp_path / "run", TUNED), []
     monkeypatch.setattr(side_by_side, "draw_curves", lambda path, curves: drawn.append((path, curves)))
 
-    def fit(run, store, track):
-        assert store == "store"
+    def fit(run, store, track, job):
+        assert (store, job) == ("store", fit.job)
         fit.tracks.append(track)
         if track != "bass":  # had nothing to learn
             run.history(f"{track}_refiner").parent.mkdir(exist_ok=True)
             run.history(f"{track}_refiner").write_text("epoch,loss\n1,0.5\n")
         return True
 
-    def train(tracks, *, epochs, trained=()):
+    def train(tracks, *, epochs, trained=(), job=ALONE, run=run):
         parse("--run=a b", "--take_over=c,d", "--refine_epochs=3")
         pretend(run, *(f"{track}_refiner" for track in trained))
-        fit.tracks = []
+        fit.tracks, fit.job = [], job
         side_by_side.train_chosen(
-            (tracks, "store", run), "refine", fit, kind="refiner", name="refine network",
+            side_by_side.Opened(tracks, "store", run, job), "refine", fit, kind="refiner", name="refine network",
             parts=lambda track: [f"{track}_refiner"], epochs=epochs,
         )  # fmt: skip
         return fit.tracks
@@ -479,6 +491,19 @@ def test_long_trainings_have_processes_of_their_own(chosen, started):
     assert [command[2] for command in started.commands] == ["msw2.cli.refine"] * 2
     for track, command in zip(("drums", "bass"), started.commands, strict=True):
         assert {"--run=a b", "--take_over=c,d", "--refine_epochs=3", f"--track={track}"} < set(command)
+
+
+def test_devices_that_train_together_train_one_track_after_another(chosen, started):
+    job = Job(tf.distribute.get_strategy())
+    assert chosen(("drums", "guitar", "piano"), epochs=10, job=job) == ["drums", "guitar", "piano"]
+    assert started.commands == []
+    assert len(chosen.drawn) == 3
+
+
+def test_a_helper_draws_nothing(chosen):
+    reading = dataclasses.replace(chosen.run, writes=False)
+    assert chosen(("drums",), epochs=1, run=reading) == ["drums"]
+    assert chosen.drawn == []
 
 
 def test_a_track_that_alone_is_left_is_trained_in_this_process(chosen, started):

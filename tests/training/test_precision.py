@@ -68,7 +68,7 @@ def test_another_precision_is_refused_by_name_and_does_not_continue(tmp_path, co
         "give the same flags, or another run"
     )
     other = dataclasses.replace(run, config=dataclasses.replace(config, precision="mixed_float16"))
-    names = [store_check.resume_of(each, store, "bass_bvae")._identity for each in (run, other)]
+    names = [store_check.resume_of(each, store, "bass_bvae").identity for each in (run, other)]
     assert names[0] != names[1]
 
 

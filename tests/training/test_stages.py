@@ -113,10 +113,10 @@ def test_a_finished_stage_is_not_trained_again(nothing_is_fitted, unbroken, stor
 
 def test_a_checkpoint_belongs_to_its_config_and_store(unbroken, config, store, make_store):
     other = dataclasses.replace(unbroken, config=dataclasses.replace(config, bvae_kl=9.0))
-    same = store_check.resume_of(unbroken, store, "bass_bvae")._identity
-    assert store_check.resume_of(unbroken, store, "bass_bvae")._identity == same
-    assert store_check.resume_of(other, store, "bass_bvae")._identity != same
-    assert store_check.resume_of(unbroken, make_store(config, seed=5), "bass_bvae")._identity != same
+    same = store_check.resume_of(unbroken, store, "bass_bvae").identity
+    assert store_check.resume_of(unbroken, store, "bass_bvae").identity == same
+    assert store_check.resume_of(other, store, "bass_bvae").identity != same
+    assert store_check.resume_of(unbroken, make_store(config, seed=5), "bass_bvae").identity != same
 
 
 def test_every_track_gets_the_same_number_of_steps(tmp_path, instead_of_fit, config, store):
