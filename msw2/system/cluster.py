@@ -1,7 +1,7 @@
 """Work on a Ray cluster. Ray schedules it, places it on cores or GPUs, and does again what a lost node had in hand.
 
-Ray is imported when a cluster is joined, and by nothing else. All nodes have the same msw2, and share the folder in
-which the command is called: tasks read and write the very paths that the command would.
+Ray is imported where a cluster is joined and in its own processes, and by nothing else. All nodes have the same msw2,
+and share the folder in which the command is called: tasks read and write the very paths that the command would.
 """
 
 import collections
@@ -9,39 +9,16 @@ import contextlib
 import os
 import pathlib
 import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msw2
-from msw2.system import children
-from msw2.system.progress import REPORTING
+from msw2.system.nodes import ClusterError, Place, done
+from msw2.system.remote_commands import Ears, KilledError, RemoteCommand, run_command
 from msw2.system.workers import AHEAD, Item, Result
 
 RETRIES = 5  # times that a task is done again after its node, or its process, has died
 PATIENCE = 10.0  # seconds for the head to answer
-POLL = 0.5  # seconds between looks at what commands have said
-
-
-class ClusterError(Exception):
-    """A cluster that cannot be used; the message is one sentence for the user."""
-
-
-class Place(NamedTuple):
-    """Where a command was called, which its tasks have to be like.
-
-    Attributes:
-        folder: the current folder.
-        version: of msw2.
-    """
-
-    folder: str
-    version: str
-
-
-class KilledError(Exception):
-    """A command that a signal ended: it may end well on another node."""
 
 
 @contextlib.contextmanager
@@ -122,7 +99,7 @@ class Cluster:
         self, task: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[Item, Result | None]]:
         """Yields (item, task(item)) in the order of the items; see `workers.map_in_order`. A task has one core."""
-        remote = self._ray.remote(_done).options(num_cpus=1, max_retries=RETRIES)
+        remote = self._ray.remote(done).options(num_cpus=1, max_retries=RETRIES)
         waiting, items = collections.deque(), iter(items)
         while True:
             while len(waiting) < AHEAD * max(self.cores, 1) and (item := next(items, None)) is not None:
@@ -144,7 +121,7 @@ class Cluster:
             task: a module-level function.
             *arguments: its arguments, results of started tasks among them: it begins when they are there.
         """
-        remote = self._ray.remote(_done).options(max_retries=RETRIES, **self._resources(1))
+        remote = self._ray.remote(done).options(max_retries=RETRIES, **self._resources(1))
         return remote.remote(self._place, task, *arguments)
 
     def result(self, started: Any) -> Any:
@@ -177,7 +154,7 @@ class Cluster:
 
     def command(
         self, module: str, arguments: Sequence[str], hear: Callable[[str], None], *, threads: int
-    ) -> "Command":
+    ) -> RemoteCommand:
         """Starts `python -m <module>` on a node that has a GPU free, where there are GPUs, or else some cores.
 
         It is started again elsewhere if its node dies.
@@ -189,13 +166,13 @@ class Cluster:
             threads: cores that it needs.
         """
         if self._ears is None:
-            self._ears = self._ray.remote(_Ears).options(num_cpus=0, **self._here()).remote()
-        remote = self._ray.remote(_command).options(
+            self._ears = self._ray.remote(Ears).options(num_cpus=0, **self._here()).remote()
+        remote = self._ray.remote(run_command).options(
             max_retries=RETRIES, retry_exceptions=[KilledError], **self._resources(threads)
         )
         self._commands += 1
         started = remote.remote(self._place, module, list(arguments), self._ears, self._commands)
-        return Command(self._ray, started, self._ears, self._commands, hear)
+        return RemoteCommand(self._ray, started, self._ears, self._commands, hear)
 
     def _resources(self, threads: int) -> dict[str, int]:
         return {"num_gpus": 1, "num_cpus": 1} if self.gpus else {"num_cpus": threads}
@@ -206,100 +183,3 @@ class Cluster:
 
         node = self._ray.get_runtime_context().get_node_id()
         return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
-
-
-class Command:
-    """A command that runs on some node, or waits for one.
-
-    Args:
-        ray: the module.
-        started: stands for its exit status.
-        ears: the actor that gets its lines.
-        number: that the actor knows it by.
-        hear: takes the lines here.
-    """
-
-    def __init__(self, ray: Any, started: Any, ears: Any, number: int, hear: Callable[[str], None]):
-        self._ray, self._started, self._ears, self._number, self._hear = ray, started, ears, number, hear
-        self._looked = time.monotonic()
-
-    def status(self) -> int | None:
-        """Passes its lines on, and returns its exit status; None as long as it runs.
-
-        Raises:
-            ClusterError: if the node that it was on cannot run it.
-        """
-        ended, _ = self._ray.wait([self._started], timeout=0)
-        if ended or time.monotonic() - self._looked >= POLL:
-            self._looked = time.monotonic()
-            for line in self._ray.get(self._ears.take.remote(self._number)):
-                self._hear(line)
-        if not ended:
-            return None
-        try:
-            return self._ray.get(self._started)
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, ClusterError):
-                raise error.cause from error
-            self._hear(str(error.cause))
-        except self._ray.exceptions.RayError as error:
-            self._hear(str(error).splitlines()[0])
-        return 1
-
-    def stop(self) -> None:
-        """Ends it, and waits for that."""
-        self._ray.cancel(self._started, force=True)
-        with contextlib.suppress(self._ray.exceptions.RayError):
-            self._ray.get(self._started)
-
-
-class _Ears:
-    """An actor: gets the lines of commands, and keeps them until they are taken."""
-
-    def __init__(self):
-        self._lines: dict[int, list[str]] = {}
-
-    def hear(self, command: int, line: str) -> None:
-        """Gets a line."""
-        self._lines.setdefault(command, []).append(line)
-
-    def take(self, command: int) -> list[str]:
-        """Returns the lines of a command since they were last taken."""
-        return self._lines.pop(command, [])
-
-
-def _done(place: Place, task: Callable[..., Result], *arguments: Any) -> Result:
-    """Does a task on whatever node this is."""
-    _enter(place)
-    return task(*arguments)
-
-
-def _command(place: Place, module: str, arguments: list[str], ears: Any, number: int) -> int:
-    """Runs a command on whatever node this is, and returns its exit status."""
-    import ray  # noqa: PLC0415 - this is a process of Ray
-
-    _enter(place)
-    heard = None
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
-    with children.start(module, arguments, env=os.environ | {REPORTING: "1"}, **pipes) as child:
-        for line in child.stderr:
-            heard = ears.hear.remote(number, line)
-    if heard is not None:
-        ray.get(heard)  # the last line arrives before the status
-    if child.returncode < 0:
-        raise KilledError(f"{module} was ended by signal {-child.returncode} on {socket.gethostname()}")
-    return child.returncode
-
-
-def _enter(place: Place) -> None:
-    """Goes to the folder of the command that this is a task of."""
-    if place.version != msw2.__version__:
-        raise ClusterError(
-            f"node {socket.gethostname()} has msw2 {msw2.__version__}, not {place.version}: install the same on all"
-        )
-    try:
-        os.chdir(place.folder)
-    except OSError as error:
-        raise ClusterError(
-            f"node {socket.gethostname()} has no folder {place.folder}: call the command in a folder that all share"
-        ) from error

@@ -9,7 +9,6 @@ import types
 import pytest
 
 import msw2
-from msw2.system import cluster
 from msw2.system.cluster import ClusterError, joined
 
 PACKAGE = pathlib.Path(msw2.__file__).parent
@@ -35,14 +34,14 @@ def test_the_check_sees_imports():
     assert imports_of_ray(source) == [(1, False), (3, False), (6, True)]
 
 
-def test_nothing_but_joining_a_cluster_imports_ray():
+def test_only_joining_a_cluster_and_its_own_processes_import_ray():
     found = {
         path.relative_to(PACKAGE).as_posix(): lines
         for path in PACKAGE.rglob("*.py")
         if (lines := imports_of_ray(path.read_text("utf-8")))
     }
-    assert list(found) == ["system/cluster.py"]
-    assert all(within for _, within in found["system/cluster.py"])
+    assert sorted(found) == ["system/cluster.py", "system/remote_commands.py"]
+    assert all(within for lines in found.values() for _, within in lines)
 
 
 def test_without_ray_a_sentence_says_what_to_install(monkeypatch):
@@ -70,17 +69,3 @@ def test_where_nothing_listens_ray_is_not_asked(monkeypatch):
     expected = rf"^no Ray cluster at '127.0.0.1:{port}' \(.*refused\)"
     with pytest.raises(ClusterError, match=expected), joined(f"127.0.0.1:{port}"):
         pass
-
-
-def test_a_node_with_another_version_or_without_the_folder_says_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    here = cluster.Place(str(tmp_path), msw2.__version__)
-    assert cluster._done(here, divmod, 17, 5) == (3, 2)
-    with pytest.raises(
-        ClusterError, match=rf"has msw2 {msw2.__version__}, not 0\.0: install the same on all$"
-    ):
-        cluster._done(here._replace(version="0.0"), divmod, 17, 5)
-    with pytest.raises(
-        ClusterError, match=r"has no folder /no/such: call the command in a folder that all share$"
-    ):
-        cluster._done(here._replace(folder="/no/such"), divmod, 17, 5)
