@@ -3,8 +3,8 @@
 from absl import flags
 
 from msw2.cli import options
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.device import set_up_device
 from msw2.training.finetune import train_all
 
@@ -24,10 +24,9 @@ def main() -> None:
         return
     with run.alone("finetune"):
         trained = train_all(run, store)
-    if trained:
-        draw_curves(run.figure("finetune"), {"all parts": read_history(run.history("finetune"))})
-    else:
+    if not trained:
         print("the run is finetuned already")
+    end_stage(run, "finetune", "all parts", trained=trained)
 
 
 if __name__ == "__main__":

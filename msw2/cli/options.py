@@ -169,6 +169,7 @@ def bound_run(store: Store, *, finetuning: bool = False) -> Run:
     """
     others = [Run.open(path) for path in flags.FLAGS.take_over]  # first: what is refused makes no run
     run = training_run(finetuning=finetuning)
+    run.clear()
     check_fit(run, store)
     print(introduction(run))
     for other in others:

@@ -3,6 +3,7 @@
 from msw2.cli import options, side_by_side
 from msw2.cli.launch import launch
 from msw2.training.refining import train_refiner
+from msw2.training.thresholds import choose_thresholds
 
 
 def define_flags() -> None:
@@ -13,7 +14,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Trains what is not trained yet, and draws the loss."""
-    opened = _, _, run = side_by_side.open_training()
+    opened = _, store, run = side_by_side.open_training()
     side_by_side.train_chosen(
         opened,
         "refine",
@@ -23,6 +24,7 @@ def main() -> None:
         parts=lambda track: [f"{track}_refiner"],
         epochs=0 if run.config.refine == "none" else run.config.refine_epochs,
     )
+    choose_thresholds(run, store)  # unless the last training has, and was not killed before
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import time
 from absl import flags
 
 from msw2.cli import options
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.system import children
 from msw2.system.cores import cores
 from msw2.system.progress import REPORTING, Board
@@ -49,8 +49,9 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
     tracks, store, run = opened
     if len(tracks) == 1 and run.has(*parts(tracks[0])):
         print(f"{tracks[0]}: the {name} is trained already")
-        return
     untrained = [track for track in tracks if not run.has(*parts(track))]
+    for track in set(tracks) - set(untrained):
+        end_stage(run, f"{track}_{kind}", f"{name} of {track}", trained=False)
     if len(untrained) > 1 and epochs * epoch_steps(run.config, store) >= FEWEST_STEPS:
         train(command, untrained)
         return
@@ -58,8 +59,7 @@ def train_chosen(opened, command: str, fit, *, kind: str, name: str, parts, epoc
         stage = f"{track}_{kind}"
         with run.alone(stage):
             fit(run, store, track)
-        if run.history(stage).exists():  # else there was nothing to learn
-            draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
+        end_stage(run, stage, f"{name} of {track}", trained=True)
 
 
 def train(command: str, tracks: list[str]) -> None:

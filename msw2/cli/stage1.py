@@ -1,9 +1,9 @@
 """`make stage1`: trains the BVAE of one track, or of all five, side by side; or the one that they share."""
 
 from msw2.cli import options, side_by_side
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
 from msw2.data.store import Store
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.models.sandwich import stage1_parts
 from msw2.training.runs import Run
 from msw2.training.stage1 import SHARED, train_bvae
@@ -33,10 +33,9 @@ def _train_shared(tracks: tuple[str, ...], store: Store, run: Run) -> None:
         print(f"the run {run.path} has one BVAE for all tracks, which is trained for {tracks[0]} as well")
     with run.alone(SHARED):
         trained = train_bvae(run, store, tracks[0])
-    if trained:
-        draw_curves(run.figure(SHARED), {"shared BVAE": read_history(run.history(SHARED))})
-    else:
+    if not trained:
         print("the shared BVAE is trained already")
+    end_stage(run, SHARED, "shared BVAE", trained=trained)
 
 
 if __name__ == "__main__":

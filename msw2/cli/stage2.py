@@ -3,8 +3,8 @@
 from absl import flags
 
 from msw2.cli import options
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.device import set_up_device
 from msw2.training.stage2 import train_fusion
 
@@ -25,8 +25,7 @@ def main() -> None:
         print("the MFG-VAE is trained already")
     elif run.config.fusion == "none":
         print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
-    else:
-        draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
+    end_stage(run, "mfg_vae", "MFG-VAE", trained=trained)
 
 
 if __name__ == "__main__":

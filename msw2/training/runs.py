@@ -19,7 +19,7 @@ from msw2.models.weights import read_weights
 from msw2.models.weights import write_weights as save_weights
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy, replacing
-from msw2.system.locks import LockedError, alone
+from msw2.system.locks import LockedError, alone, clear
 from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
@@ -175,6 +175,11 @@ class Run:
             RunError: if another process is at it.
         """
         return _alone(self.path, work)
+
+    def clear(self) -> None:
+        """Removes locks that killed processes left."""
+        for path in self.path.glob(".*.lock"):
+            clear(path)
 
     @property
     def data(self) -> pathlib.Path:

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -123,8 +124,13 @@ def _command(name: str, *arguments: str, folder, writer, changes, moment) -> Non
     os.environ["PYTHONPATH"] = str(ROOT)  # for its children
     os.chdir(folder)
     sys.argv = [name, *arguments]
+    if fit := sys.modules.get("msw2.training.fit"):
+        fit.CHECKPOINT_EVERY = 0.3  # seconds: trainings of seconds keep their state, too
     _watch(folder, changes, moment)
     sys.modules.pop(f"msw2.cli.{name}", None)  # it becomes __main__
+    resource_tracker._resource_tracker._fd = (
+        None  # what it leaves in the system is not this campaign's to clear
+    )
     try:
         runpy.run_module(f"msw2.cli.{name}", run_name="__main__", alter_sys=True)
     finally:
