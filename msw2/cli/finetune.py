@@ -1,10 +1,9 @@
 """`make finetune`: trains all parts of a run together, after the stages."""
 
 from msw2.cli import jobs, options
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.training.finetune import train_all
-from msw2.training.runs import Run
 
 
 def define_flags() -> None:
@@ -22,16 +21,9 @@ def main() -> None:
             return
         with run.alone("finetune"):
             trained = train_all(run, store, job)
-        if run.writes:
-            _report(run, trained)
-
-
-def _report(run: Run, trained: bool) -> None:
-    """Draws the loss, or says why there is none."""
-    if trained:
-        draw_curves(run.figure("finetune"), {"all parts": read_history(run.history("finetune"))})
-    else:
-        print("the run is finetuned already")
+        if not trained:
+            print("the run is finetuned already")
+        end_stage(run, "finetune", "all parts", trained=trained)
 
 
 if __name__ == "__main__":

@@ -186,6 +186,7 @@ def bound_run(store: Store, *, finetuning: bool = False, writes: bool = True) ->
     check_fit(run, store)
     if not writes:
         return run
+    run.clear()
     print(introduction(run))
     for other in others:
         if taken := take_over(run, other):

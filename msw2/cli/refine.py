@@ -5,6 +5,7 @@ from msw2.cli.clusters import define_cluster
 from msw2.cli.launch import launch
 from msw2.system.cluster import ClusterError
 from msw2.training.refining import train_refiner
+from msw2.training.thresholds import choose_thresholds
 
 
 def define_flags() -> None:
@@ -27,6 +28,8 @@ def main() -> None:
             parts=lambda track: [f"{track}_refiner"],
             epochs=0 if config.refine == "none" else config.refine_epochs,
         )
+        # Unless the last training has, and was not killed before.
+        choose_thresholds(opened.run, opened.store)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from absl import flags
 
 from msw2.cli import jobs, options
 from msw2.cli.clusters import chosen_cluster
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import OptionError
 from msw2.data.store import Store
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.system.cluster import Cluster
 from msw2.system.commands import Command
 from msw2.system.cores import cores
@@ -80,8 +80,10 @@ def train_chosen(opened: Opened, command: str, fit, *, kind: str, name: str, par
     tracks, store, run, job = opened
     if len(tracks) == 1 and run.has(*parts(tracks[0])):
         print(f"{tracks[0]}: the {name} is trained already")
-        return
     untrained = [track for track in tracks if not run.has(*parts(track))]
+    for track in tracks:
+        if track not in untrained:
+            end_stage(run, f"{track}_{kind}", f"{name} of {track}", trained=False)
     if not untrained:
         return
     steps = epochs * epoch_steps(run.config, store)
@@ -93,8 +95,7 @@ def train_chosen(opened: Opened, command: str, fit, *, kind: str, name: str, par
         stage = f"{track}_{kind}"
         with run.alone(stage):
             fit(run, store, track, job)
-        if run.writes and run.history(stage).exists():  # else there was nothing to learn
-            draw_curves(run.figure(stage), {f"{name} of {track}": read_history(run.history(stage))})
+        end_stage(run, stage, f"{name} of {track}", trained=True)
 
 
 def train(command: str, tracks: list[str], cluster: Cluster | None = None) -> None:

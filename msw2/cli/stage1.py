@@ -2,8 +2,8 @@
 
 from msw2.cli import options, side_by_side
 from msw2.cli.clusters import chosen_cluster, define_cluster
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
 from msw2.models.sandwich import stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.cluster import ClusterError
@@ -46,10 +46,9 @@ def _train_shared(opened: side_by_side.Opened) -> None:
             return
     with run.alone(SHARED):
         trained = train_bvae(run, store, tracks[0], job)
-    if trained and run.writes:
-        draw_curves(run.figure(SHARED), {"shared BVAE": read_history(run.history(SHARED))})
-    elif not trained:
+    if not trained:
         print("the shared BVAE is trained already")
+    end_stage(run, SHARED, "shared BVAE", trained=trained)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits the prior."""
 
 from msw2.cli import jobs, options
+from msw2.cli.endings import end_stage
 from msw2.cli.launch import launch
-from msw2.evaluation.figures import draw_curves, read_history
-from msw2.training.runs import Run
 from msw2.training.stage2 import train_fusion
 
 
@@ -19,18 +18,11 @@ def main() -> None:
         run = jobs.bound_run(store, job)  # the run last: what is refused makes none
         with run.alone("mfg_vae"):
             trained = train_fusion(run, store, job)
-        if run.writes:
-            _report(run, trained)
-
-
-def _report(run: Run, trained: bool) -> None:
-    """Draws the loss, or says why there is none."""
-    if not trained:
-        print("the MFG-VAE is trained already")
-    elif run.config.fusion == "none":
-        print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
-    else:
-        draw_curves(run.figure("mfg_vae"), {"MFG-VAE": read_history(run.history("mfg_vae"))})
+        if not trained:
+            print("the MFG-VAE is trained already")
+        elif run.config.fusion == "none":
+            print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
+        end_stage(run, "mfg_vae", "MFG-VAE", trained=trained)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from msw2.data.windows import Rules
 from msw2.music.grid import Grid
 from msw2.system.cores import cores
 from msw2.system.files import naming
-from msw2.system.locks import LockedError, alone
+from msw2.system.locks import LockedError, alone, clear
 from msw2.system.workers import Elsewhere
 
 
@@ -68,6 +68,7 @@ def build_store(
     request |= dataclasses.asdict(rules) | {"grid": dataclasses.asdict(grid)}
     request["splits"] = "by tune" if listed is None else f"list {_list_digest(listed)}"
     if (there := _same_store(out, request)) is not None:
+        clear(_lock(out))
         return there
     workers = cores() if workers is None else workers
     with _partial(out) as folder:
@@ -114,6 +115,11 @@ def _empty(folder: pathlib.Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
+def _lock(out: pathlib.Path) -> pathlib.Path:
+    """Returns the lock of who makes a store."""
+    return out.with_name(f"{out.name}.lock")
+
+
 @contextlib.contextmanager
 def _partial(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty folder <out>.partial that is this process's alone, and removes it unless renamed."""
@@ -121,7 +127,7 @@ def _partial(out: pathlib.Path) -> Iterator[pathlib.Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(alone(folder.with_name(f"{out.name}.lock")))
+            stack.enter_context(alone(_lock(out)))
         except LockedError as error:
             raise StoreError(f"{error} is making {out}: wait for it to end") from error
         shutil.rmtree(folder, ignore_errors=True)  # what a killed process left

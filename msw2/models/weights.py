@@ -37,7 +37,7 @@ def read_weights(model: keras.Model, path: pathlib.Path) -> None:
         with warnings.catch_warnings():
             # Keras only warns if it finds nothing for a layer, which would stay untrained.
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
+            _load(model, content)
     except RecordError:
         raise
     # HDF5's errors on damaged files are of many kinds.
@@ -51,7 +51,8 @@ def _content(model: keras.Model) -> bytes:
     An optimizer would take two thirds of the file, and its name tells how many there were before it in the process.
 
     It is made in memory: where the disk is full, HDF5 ends the process while it closes a file. Keras has no public
-    function for that; these two are what `save_weights` calls in every Keras 3.
+    function for that; these two are what `save_weights` calls in every Keras 3, as those of `_load` are what
+    `load_weights` calls.
     """
     content = io.BytesIO()
     skipped = {id(model.optimizer)} if getattr(model, "optimizer", None) is not None else set()
@@ -61,3 +62,22 @@ def _content(model: keras.Model) -> bytes:
     )
     store.close()
     return content.getvalue()
+
+
+def _load(model: keras.Model, content: bytes) -> None:
+    """Does what `model.load_weights` does, of a file's content: it is read once, and what was checked is loaded."""
+    failed: set[int] = set()
+    errors: dict[int, tuple] = {}
+    store = saving_lib.H5IOStore(io.BytesIO(content), mode="r")
+    saving_lib._load_state(
+        model,
+        weights_store=store,
+        assets_store=None,
+        inner_path="",
+        visited_saveables=set(),
+        failed_saveables=failed,
+        error_msgs=errors,
+    )
+    store.close()
+    if failed:
+        raise ValueError(f"{len(failed)} layers: {errors}")

@@ -10,7 +10,6 @@ from msw2.serving.contract import AS_NOTES, AS_PNG, LATENT, MAX_TEMPERATURE, NOT
 from msw2.serving.forms import Form, forms, require
 
 DEFAULT = "serving_default"  # `generate` under the name that is taken where a request names none
-INPUTS = {"": PIANOROLL, AS_NOTES: NOTES, AS_PNG: PNG}  # form -> name of its phrases
 
 
 def signatures(functions: PhraseFunctions) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
@@ -45,13 +44,14 @@ def example_inputs(functions: PhraseFunctions, rows: int) -> dict[str, dict[str,
 def wrong_inputs(inputs: dict[str, dict[str, np.ndarray]]) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Returns requests that must be refused: signature and inputs, made of what `example_inputs` returns."""
     drawn, latent = inputs["generate"], inputs["decode"][LATENT]
-    roll, notes, png = (inputs["restore" + form][name] for form, name in INPUTS.items())
+    of_notes, of_png = "restore" + AS_NOTES, "restore" + AS_PNG
+    roll, notes, png = inputs["restore"][PIANOROLL], inputs[of_notes][NOTES], inputs[of_png][PNG]
     wrong = {
         ("encode", PIANOROLL): (np.concatenate([roll, roll], axis=1), np.moveaxis(roll, -1, 1)),
         ("restore", PIANOROLL): (np.concatenate([roll, roll], axis=1), roll[:, :1], roll[0]),
         ("decode", LATENT): (latent[..., :-1], latent[0], np.full_like(latent, np.nan)),
-        ("restore_notes", NOTES): (notes + np.int32([0, 0, 0, 5]), 1000 * notes, notes[..., :3]),
-        ("restore_png", PNG): (
+        (of_notes, NOTES): (notes + np.int32([0, 0, 0, 5]), 1000 * notes, notes[..., :3]),
+        (of_png, PNG): (
             png[:, None],
             np.array([text[: len(text) // 2] for text in png]),
             np.array([b"GIF89a"]),

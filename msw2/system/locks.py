@@ -59,6 +59,19 @@ def alone(path: str | os.PathLike, *, wait: float = 0.0) -> Iterator[None]:
         os.close(file)
 
 
+def clear(path: str | os.PathLike) -> None:
+    """Removes the file of a lock that a killed process left. Where its work is done, nobody takes the lock again.
+
+    Args:
+        path: of the lock's file, which need not be there.
+    """
+    path = pathlib.Path(path)
+    holder = _holder(path)
+    if path.exists() and (holder is None or holder.is_gone):
+        with contextlib.suppress(LockedError, OSError), alone(path):
+            pass
+
+
 def _taken(path: pathlib.Path) -> int | None:
     """Returns the open file of a lock that this process now holds; None if another one has it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

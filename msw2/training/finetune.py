@@ -20,10 +20,11 @@ from msw2.training.runs import Run, save_weights
 from msw2.training.stage2 import encode_moments, fit_run_prior, phrase_latents
 from msw2.training.stages import set_stage
 from msw2.training.store_check import check_fit, resume_of
+from msw2.training.thresholds import choose_thresholds
 
 
 def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
-    """Trains all parts together for `finetune_epochs`, and fits the prior anew.
+    """Trains all parts together for `finetune_epochs`, chooses the thresholds anew, and fits the prior anew.
 
     The loss is the refiners' (Eq. 4), of whole phrases through both levels. The stages' weights stay
     untouched: the finetuned ones have a folder of their own.
@@ -41,6 +42,7 @@ def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
     """
     check_fit(run, store)
     if run.finetuned_prior.exists():
+        choose_thresholds(run, store, finetuned=True)  # which earlier versions did not
         return False
     config = run.config
     job.require_rows_apart(config, "finetune")
@@ -57,6 +59,8 @@ def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
     moments, units = encode_moments(sandwich, config, store, "train", copies=1)
     for name in PARTS:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
+    run.finetuned_thresholds.unlink(missing_ok=True)  # of a call that was killed, with other weights
+    choose_thresholds(run, store, finetuned=True)
     fit_run_prior(run, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
     resume.finish()
     return True

@@ -19,7 +19,7 @@ from msw2.models.weights import read_weights
 from msw2.models.weights import write_weights as save_weights
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.files import copy, replacing
-from msw2.system.locks import LockedError, alone
+from msw2.system.locks import LockedError, alone, clear
 from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
@@ -179,6 +179,11 @@ class Run:
         """
         return _alone(self.path, work) if self.writes else contextlib.nullcontext()
 
+    def clear(self) -> None:
+        """Removes locks that killed processes left."""
+        for path in self.path.glob(".*.lock"):
+            clear(path)
+
     @property
     def data(self) -> pathlib.Path:
         """Where it is written down what `bound` returns."""
@@ -216,10 +221,10 @@ class Run:
         """Where the thresholds are, or will be: from which probability on a cell of a track sounds."""
         return self.path / "weights" / "thresholds.json"
 
-    def save_thresholds(self, chosen: dict[str, float]) -> None:
-        """Writes the threshold of each track, whole or not at all."""
-        with replacing(self.thresholds) as temporary:
-            temporary.write_text(json.dumps(chosen, indent=2) + "\n", "utf-8")
+    @property
+    def finetuned_thresholds(self) -> pathlib.Path:
+        """Where the thresholds are after finetuning, or will be."""
+        return self.path / "weights" / FINETUNED / "thresholds.json"
 
     def history(self, stage: str) -> pathlib.Path:
         """Returns where a stage's history is: one row an epoch."""
@@ -275,30 +280,38 @@ class Run:
             load_weights(sandwich.get_layer(name), self.start(name))
         return bool(self.begun)
 
-    def load_sandwich(self, *, thresholds: bool = True) -> tuple[keras.Model, Prior]:
-        """Returns the whole trained model and its prior: finetuned, if the run is.
+    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+        """Returns the whole trained model, as `load_model` does, and its prior: finetuned, if the run is.
+
+        Raises:
+            RunError: if a stage is missing, or its file is damaged.
+        """
+        finetuned = self.finetuned_prior.exists()
+        sandwich = self.load_model(finetuned=finetuned)
+        return sandwich, self._load_prior(self.finetuned_prior if finetuned else self.prior)
+
+    def load_model(self, *, finetuned: bool = False, thresholds: bool = True) -> keras.Model:
+        """Returns the whole trained model, without a prior.
 
         The model computes in float32, with operations that every TensorFlow has: what it makes is what an export of
         it makes.
 
         Args:
+            finetuned: whether it has the weights after finetuning, and the thresholds.
             thresholds: whether the refiners have the run's thresholds. Otherwise a cell sounds from 0.5 on.
 
         Raises:
             RunError: if a stage is missing, or its file is damaged.
         """
-        config = dataclasses.replace(self.config, precision="float32")
-        sandwich = build_sandwich(config, portable=True)
-        if self.finetuned_prior.exists():
+        sandwich = build_sandwich(dataclasses.replace(self.config, precision="float32"), portable=True)
+        if finetuned:
             for name in PARTS:
                 load_weights(sandwich.get_layer(name), self.finetuned(name))
-            prior = self._load_prior(self.finetuned_prior)
         else:
             self.load_weights(sandwich, *PARTS)
-            prior = self._load_prior(self.prior)
-        for track, threshold in self._load_thresholds().items() if thresholds else ():
+        for track, threshold in self._load_thresholds(finetuned).items() if thresholds else ():
             set_threshold(sandwich.get_layer(f"{track}_refiner"), threshold)
-        return sandwich, prior
+        return sandwich
 
     def prior_before(self) -> Prior | None:
         """Returns the prior of the weights that the trainings began with; None if they were fresh.
@@ -308,20 +321,19 @@ class Run:
         """
         return self._load_prior(self.start_prior) if self.begun else None
 
-    def _load_thresholds(self) -> dict[str, float]:
+    def _load_thresholds(self, finetuned: bool) -> dict[str, float]:
         """Returns the threshold of each track; none where it is 0.5."""
         if self.config.refine_threshold == "half":
             return {}
+        path, command = (self.finetuned_thresholds, "finetune") if finetuned else (self.thresholds, "stage2")
         try:
-            found = read_json(self.thresholds, dict.fromkeys(TRACK_NAMES, float))
+            found = read_json(path, dict.fromkeys(TRACK_NAMES, float))
             if not all(0 < threshold < 1 for threshold in found.values()):
                 raise RecordError("a threshold is not between 0 and 1")
         except FileNotFoundError as error:
-            raise RunError(f"the run {self.path} has no thresholds: run `make stage2` first") from error
+            raise RunError(f"the run {self.path} has no thresholds: run `make {command}` first") from error
         except RecordError as error:
-            raise RunError(
-                f"{self.thresholds} is damaged: delete it and run `make stage2` ({error})"
-            ) from error
+            raise RunError(f"{path} is damaged: delete it and run `make {command}` ({error})") from error
         return {track: found[track] for track in TRACK_NAMES}
 
     def _load_prior(self, path: pathlib.Path) -> Prior:

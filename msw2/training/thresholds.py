@@ -2,9 +2,10 @@
 
 A refiner gives less than 0.5 to a note that it is not sure of. These notes go missing at 0.5, and none take their
 place. So the threshold is lowered until nearly as many notes sound as there are. It is chosen on what the whole
-sandwich makes of validation songs.
+sandwich makes of validation songs. Finetuning changes what it makes: its thresholds are chosen anew.
 """
 
+import json
 import sys
 
 import numpy as np
@@ -14,6 +15,7 @@ from msw2.data.store import Store
 from msw2.models.sandwich import PARTS
 from msw2.music.note_metrics import note_starts
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system.files import replacing
 from msw2.system.progress import Progress
 from msw2.training.runs import Run
 
@@ -23,22 +25,24 @@ PHRASES = 512  # of the validation songs
 _BATCH = 16  # phrases at a time
 
 
-def choose_thresholds(run: Run, store: Store) -> bool:
+def choose_thresholds(run: Run, store: Store, *, finetuned: bool = False) -> bool:
     """Chooses the thresholds of a run and writes them down, once all parts are trained.
 
     Args:
         run: any run.
         store: that it is trained on.
+        finetuned: whether for the weights after finetuning, which must be there.
 
     Returns:
         False if the run has none to choose: its threshold is 0.5, they are chosen, a part is not trained yet, or
         this process only reads.
     """
-    if not run.writes or run.config.refine_threshold == "half" or run.thresholds.exists():
+    path = run.finetuned_thresholds if finetuned else run.thresholds
+    if not run.writes or run.config.refine_threshold == "half" or path.exists():
         return False
-    if not run.has(*PARTS) or not run.prior.exists():
+    if not (finetuned or run.has(*PARTS)):
         return False
-    sandwich, _ = run.load_sandwich(thresholds=False)
+    sandwich = run.load_model(finetuned=finetuned, thresholds=False)
     restore = tf.function(lambda phrases: sandwich(phrases)["pianoroll"], reduce_retracing=True)
     phrases = store.load("validation", PHRASES, evenly=True)
     probability = np.zeros(phrases.shape, np.float16)
@@ -48,7 +52,8 @@ def choose_thresholds(run: Run, store: Store) -> bool:
         progress.update(min(start + _BATCH, len(phrases)))
     progress.close()
     chosen = dict(zip(TRACK_NAMES, best_thresholds(probability, phrases), strict=True))
-    run.save_thresholds(chosen)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(chosen, indent=2) + "\n", "utf-8")
     said = ", ".join(f"{track} {threshold:.2f}" for track, threshold in chosen.items())
     print(f"a cell sounds from this probability on: {said}", file=sys.stderr, flush=True)
     return True

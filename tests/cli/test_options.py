@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from msw2.cli import clusters, finetune, jobs, options, refine, side_by_side, stage1, stage2
+from msw2.cli import clusters, endings, finetune, jobs, options, refine, side_by_side, stage1, stage2
 from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config, adapting
 from msw2.data.store import StoreError
@@ -139,6 +139,13 @@ def taking(parse, tmp_path, monkeypatch):
         return options.bound_run(store)
 
     return bound
+
+
+def test_a_training_removes_the_locks_of_killed_ones(taking):
+    run = taking("run")
+    (run.path / ".bass_bvae.lock").touch()
+    assert taking("run") == run
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "data.json", "flags.txt"]
 
 
 def pretend(run, *parts):
@@ -449,7 +456,7 @@ def chosen(parse, started, tmp_path, monkeypatch):
     """Returns a function that trains the chosen tracks by `train_chosen`; in this process, as (track, history)."""
     monkeypatch.setattr(side_by_side, "epoch_steps", lambda run, store: 50)
     run, drawn = Run.create(tmp_path / "run", TUNED), []
-    monkeypatch.setattr(side_by_side, "draw_curves", lambda path, curves: drawn.append((path, curves)))
+    monkeypatch.setattr(endings, "draw_curves", lambda path, curves: drawn.append((path, curves)))
 
     def fit(run, store, track, job):
         assert (store, job) == ("store", fit.job)

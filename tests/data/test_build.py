@@ -260,6 +260,13 @@ def test_a_killed_run_leaves_no_store_and_the_next_one_starts_afresh(tmp_path, f
     assert not (tmp_path / "store" / "train-00099.tfrecord").exists()
 
 
+def test_a_lock_left_by_a_kill_after_the_store_was_there_is_removed(tmp_path, folder):
+    _build(midi_folder(folder), tmp_path / "store")
+    (tmp_path / "store.lock").touch()
+    _build(midi_folder(folder), tmp_path / "store")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["songs", "store"]
+
+
 def test_a_store_that_someone_else_is_making_is_left_alone(tmp_path, folder):
     import fcntl  # noqa: PLC0415 - the test's own
 

@@ -1,5 +1,7 @@
 """Weight files: the same bytes for the same weights, whatever else the process did."""
 
+import pathlib
+
 import h5py
 import keras
 import numpy as np
@@ -35,6 +37,37 @@ def test_an_optimizer_is_no_part_of_the_weights(tmp_path):
     assert path.read_bytes() == before
     with h5py.File(path) as file:
         assert "optimizer" not in file
+
+
+def test_a_file_is_read_once(tmp_path, monkeypatch):
+    path, opened, read = tmp_path / "part.weights.h5", [], pathlib.Path.read_bytes
+    write_weights(make(1), path)
+
+    def read_and_lose(self):
+        opened.append(self)
+        content = read(self)
+        self.unlink()
+        return content
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", read_and_lose)
+    model = make(2)
+    read_weights(model, path)
+    assert opened == [path]
+    for a, b in zip(model.get_weights(), make(1).get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_file_without_a_checksum_is_read_and_one_of_another_model_is_refused(tmp_path):
+    path = tmp_path / "part.weights.h5"
+    make(1).save_weights(path)
+    model = make(2)
+    read_weights(model, path)
+    for a, b in zip(model.get_weights(), make(1).get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    for layers in ([keras.layers.Dense(3, name="output")], [keras.layers.Dense(2), keras.layers.Dense(2)]):
+        other = keras.Sequential([keras.Input((3,)), *layers])
+        with pytest.raises(RecordError, match="damaged or of another model"):
+            read_weights(other, path)
 
 
 def test_what_is_not_there_is_no_file(tmp_path):

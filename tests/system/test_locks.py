@@ -10,7 +10,7 @@ import time
 import pytest
 
 from msw2.system import locks
-from msw2.system.locks import LockedError, alone
+from msw2.system.locks import LockedError, alone, clear
 from msw2.system.owners import Owner
 
 HOLDER = """
@@ -47,6 +47,23 @@ def test_a_lock_of_a_killed_process_is_taken_over(tmp_path, holder):
     with alone(tmp_path / "work.lock"):
         assert Owner.parse((tmp_path / "work.lock").read_text()) == Owner.me()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_a_killed_process_left_is_cleared_and_no_other(tmp_path, holder):
+    path = tmp_path / "work.lock"
+    clear(path)
+    assert Owner.parse(path.read_text()).pid == holder.pid
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    clear(path)
+    clear(path)
+    assert list(tmp_path.iterdir()) == []
+    path.touch()  # killed before it signed
+    clear(path)
+    assert not path.exists()
+    path.write_text("elsewhere-12-345")  # of which nothing is known
+    clear(path)
+    assert path.exists()
 
 
 def test_a_lock_that_is_given_free_is_worth_waiting_for(tmp_path):

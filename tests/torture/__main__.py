@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--midi", type=int, default=10_000, help="MIDI files")
     parser.add_argument("--files", type=int, default=1000, help="LPD files, and as many phrase files")
     parser.add_argument("--flips", type=int, default=300, help="damaged files of a run and its store")
-    parser.add_argument("--kills", type=int, default=24, help="killed commands; 200 take an hour or two")
+    parser.add_argument("--kills", type=int, default=200, help="killed commands")
     return parser.parse_args()
 
 

@@ -62,10 +62,48 @@ def test_a_full_disk_is_one_sentence(smoke_run, tmp_path):
     assert tally.counts["read-only, one sentence"] == 9
 
 
-def test_a_killed_command_goes_on(tmp_path, monkeypatch):
+@pytest.fixture
+def kills(monkeypatch):
+    """The campaign with the one command that needs no TensorFlow."""
     kills = campaign("kills")
     monkeypatch.setattr(kills, "COMMANDS", {"data": kills.COMMANDS["data"]})
-    tally = kills.campaign(tmp_path, kills=1, seed=SEED)
+    return kills
+
+
+def test_a_killed_command_goes_on(tmp_path, kills):
+    tally = kills.campaign(tmp_path, kills=2, seed=SEED)
     assert tally.failures == []
-    assert tally.counts["ended after kills"] == 1
+    assert tally.counts["killed at a change"] + tally.counts["killed at a time"] == 2
+    assert tally.counts["ended after kills"] >= 1
     assert tally.counts["the same file"] >= 8 + 4  # songs, shards, manifest, report
+
+
+def test_a_command_is_killed_just_before_or_after_any_change_of_its_files(tmp_path, kills):
+    forks, arguments = campaign("forks"), kills.COMMANDS["data"]
+    kills.write_songs(tmp_path / "songs", SEED)
+    forks.import_once(["data"])
+    for moment in (forks.Moment(0.0, change=2), forks.Moment(0.001, change=2), forks.Moment(0.01)):
+        ended = forks.run("data", arguments, tmp_path, moment)
+        assert ended.killed
+        assert not (ended.well or ended.orphans or (tmp_path / "store").exists())
+        assert ended.changes == 2 or moment.seconds
+    ended = forks.run("data", arguments, tmp_path, forks.Moment(0.0, change=1000))
+    assert ended.well
+    assert ended.status == 0
+    assert ended.changes > 4
+    assert (tmp_path / "store" / "manifest.json").exists()
+    refused = forks.run("data", ["--store=store", "--hop=0"], tmp_path)
+    assert not (refused.well or refused.killed)
+    assert "hop" in refused.said
+
+
+def test_files_that_differ_or_are_left_over_or_missing_are_noticed(tmp_path, kills):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder, names in ((whole, ["same", "other", "missing"]), (killed, ["same", "other", "left"])):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(f"{folder.name if name == 'other' else ''}")
+    for partly, missing in ((True, []), (False, ["missing is missing"])):
+        tally = campaign("tally").Tally("kills")
+        kills._compare(tally, whole, killed, partly=partly)
+        assert tally.failures == ["left is left over", *missing, "other is another one"]

@@ -1,6 +1,7 @@
 """Finetuning: all parts together, into a folder of its own."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -9,9 +10,11 @@ import tensorflow as tf
 
 from msw2.models.prior import Prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS
+from msw2.music.tracks import TRACK_NAMES
 from msw2.training import finetune, stage2
 from msw2.training.finetune import PhraseFeed, train_all, transpose_phrases
 from msw2.training.runs import Run, RunError
+from msw2.training.thresholds import best_thresholds, choose_thresholds
 
 EPOCHS = 4
 
@@ -147,6 +150,49 @@ def test_the_prior_is_written_last_and_until_then_the_stages_weights_are_the_run
     assert written == [f"{part}.weights.h5" for part in PARTS]
     assert run.finetuned_prior.exists()
     run.load_sandwich()
+
+
+def test_its_thresholds_are_chosen_anew_on_what_the_finetuned_weights_make(  # noqa: PLR0917 - fixtures
+    tmp_path, monkeypatch, staged, store, fresh, instead_of_fit
+):
+    run = Run.create(tmp_path / "run", dataclasses.replace(staged.config, refine_threshold="notes"))
+    shutil.copytree(staged.path / "weights", run.path / "weights")
+    assert choose_thresholds(run, store)
+    before = files(run)
+    sandwich = fresh(run.config)
+    monkeypatch.setattr(finetune, "build_sandwich", lambda config: sandwich)
+
+    def quieter(model, feed, **kwargs):
+        for track in TRACK_NAMES:
+            bias = sandwich.get_layer(f"{track}_refiner").get_layer("output").bias
+            bias.assign(bias - 1.0)
+
+    instead_of_fit(quieter)
+    # A call that was killed chose others.
+    run.finetuned_thresholds.parent.mkdir()
+    run.finetuned_thresholds.write_text(json.dumps(dict.fromkeys(TRACK_NAMES, 0.05)))
+    assert train_all(run, store)
+    assert {name: files(run)[name] for name in before} == before
+
+    written = run.finetuned_thresholds.read_bytes()
+    chosen, earlier = json.loads(written), json.loads(before["weights/thresholds.json"])
+    phrases = store.load("validation")
+    made = run.load_model(finetuned=True, thresholds=False)(phrases)["pianoroll"]
+    assert list(chosen.values()) == best_thresholds(np.asarray(made, np.float16), phrases)
+    assert sum(chosen[track] < earlier[track] for track in TRACK_NAMES) >= 4
+
+    plain, (loaded, _) = run.load_model(finetuned=True, thresholds=False), run.load_sandwich()
+    for track, threshold in chosen.items():
+        bias, expected = (
+            each.get_layer(f"{track}_refiner").get_layer("output").bias.numpy() for each in (loaded, plain)
+        )
+        np.testing.assert_allclose(bias - expected, np.log((1 - threshold) / threshold), atol=1e-6)
+
+    run.finetuned_thresholds.unlink()
+    with pytest.raises(RunError, match="has no thresholds: run `make finetune` first"):
+        run.load_sandwich()
+    assert train_all(run, store) is False
+    assert run.finetuned_thresholds.read_bytes() == written
 
 
 def test_without_a_stage_the_command_that_is_missing_is_named(tmp_path, staged, store):

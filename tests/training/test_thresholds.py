@@ -158,7 +158,7 @@ def trained(tmp_path, config, fresh, give):
 
 
 def biases(run, **named):
-    sandwich, _ = run.load_sandwich(**named)
+    sandwich = run.load_model(**named)
     return {
         track: sandwich.get_layer(f"{track}_refiner").get_layer("output").bias.numpy()
         for track in TRACK_NAMES
@@ -182,7 +182,7 @@ def test_a_run_has_a_threshold_for_each_track_chosen_on_what_the_sandwich_makes_
     chosen = json.loads(run.thresholds.read_text())
     assert said[1] == ", ".join(f"{track} {value:.2f}" for track, value in chosen.items())
 
-    sandwich, _ = run.load_sandwich(thresholds=False)
+    sandwich = run.load_model(thresholds=False)
     truth = load(store, "validation")
     made = np.asarray(sandwich(truth)["pianoroll"], np.float16).reshape(3, 16, 6, 5)
     for index, track in enumerate(TRACK_NAMES):
@@ -200,13 +200,18 @@ def test_a_run_has_a_threshold_for_each_track_chosen_on_what_the_sandwich_makes_
 def test_at_a_half_and_of_an_unfinished_run_nothing_is_chosen(trained, store):
     half = trained("half")
     half = half.changed({"refine_threshold": "half"})
-    unfinished, without_prior = trained("unfinished"), trained("without_prior")
+    unfinished = trained("unfinished")
     unfinished.weights("guitar_refiner").unlink()
-    without_prior.prior.unlink()
-    for run in (half, unfinished, without_prior):
+    for run in (half, unfinished):
         assert not choose_thresholds(run, store)
         assert not run.thresholds.exists()
     assert not any(bias.any() for bias in biases(half).values())
+
+
+def test_no_prior_is_needed(trained, store):
+    run = trained()
+    run.prior.write_bytes(b"damaged")
+    assert choose_thresholds(run, store)
 
 
 def test_without_validation_songs_they_are_a_half(trained, config, make_store):
