@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -71,3 +72,18 @@ def smoke_run(tmp_path_factory, tiny_store):
 def smoke_sandwich(smoke_run):
     """What `smoke_run.load_sandwich()` returns; reading it takes seconds."""
     return smoke_run.load_sandwich()
+
+
+@pytest.fixture(scope="session")
+def content():
+    """Returns a function (path) -> all arrays of a weight file by name."""
+
+    def arrays(path):
+        found = {}
+        with h5py.File(path) as file:
+            file.visititems(
+                lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        return found
+
+    return arrays

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 PATIENCE = 120.0  # seconds for a node to start on a busy machine
+TRIES = 4  # Ray itself waits for a node for 30 seconds
 SMALL = str(100 * 2**20)  # bytes of a node's object store; Ray wants 75 MiB at least
 
 
@@ -56,15 +57,20 @@ class Nodes:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, *arguments: str) -> None:
-        log = self.folder / f"start-{len(self._started)}.log"
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block"]
-        command += ["--disable-usage-stats", f"--object-store-memory={SMALL}"]
-        with log.open("w") as file:
-            self._started.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-        until = time.monotonic() + PATIENCE
-        while "Ray runtime started" not in log.read_text("utf-8", "replace"):
-            assert self._started[-1].poll() is None and time.monotonic() < until, log.read_text()
-            time.sleep(0.1)
+        for _ in range(TRIES):
+            log = self.folder / f"start-{len(self._started)}.log"
+            command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block"]
+            command += ["--disable-usage-stats", f"--object-store-memory={SMALL}"]
+            with log.open("w") as file:
+                self._started.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
+            until = time.monotonic() + PATIENCE
+            while self._started[-1].poll() is None and time.monotonic() < until:
+                if "Ray runtime started" in log.read_text("utf-8", "replace"):
+                    return
+                time.sleep(0.1)
+            if "timed out during startup" not in log.read_text("utf-8", "replace"):
+                break
+        raise AssertionError(log.read_text("utf-8", "replace"))
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 
@@ -118,17 +117,7 @@ def history(run, stage):
     return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-def content(path):
-    """All arrays of a weight file by name."""
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-        )
-    return found
-
-
-def assert_alike(runs, stage, parts):
+def assert_alike(content, runs, stage, parts):
     """Asserts that two runs have the same history and weights, to rounding."""
     one, two = (history(run, stage) for run in runs)
     for row, other in zip(one, two, strict=True):
@@ -142,19 +131,19 @@ def assert_alike(runs, stage, parts):
             assert np.allclose(others[name], value, rtol=0, atol=1e-5), (part, name)
 
 
-def test_two_processes_train_a_bvae_as_one(command, runs, store):
+def test_two_processes_train_a_bvae_as_one(command, content, runs, store):
     one, two = runs
     command(stage1, f"--run={one.path}", f"--store={store}", "--track=bass")
     done = job("stage1", f"--run={two.path}", f"--store={store}", "--track=bass")
     assert [status for status, _ in done] == [0, 0], done
-    assert_alike(runs, "bass_bvae", stage1_parts("bass"))
+    assert_alike(content, runs, "bass_bvae", stage1_parts("bass"))
     # The chief alone writes, and shows the progress.
     assert two.figure("bass_bvae").exists()
     assert ["3 epochs" in told for _, told in done] == [True, False]
     assert not list(two.path.rglob(".*"))
 
 
-def test_a_killed_job_goes_on_from_its_checkpoint(command, runs, store):
+def test_a_killed_job_goes_on_from_its_checkpoint(command, content, runs, store):
     one, two = runs
     command(stage2, f"--run={one.path}", f"--store={store}")
     arguments = ["stage2", f"--run={two.path}", f"--store={store}"]
@@ -168,7 +157,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(command, runs, store):
     done = job(*arguments)
     assert [status for status, _ in done] == [0, 0], done
     assert two.history("mfg_vae").read_text().splitlines()[1:3] == seconds  # these are not trained again
-    assert_alike(runs, "mfg_vae", ("mfg_encoder", "mfg_decoder"))
+    assert_alike(content, runs, "mfg_vae", ("mfg_encoder", "mfg_decoder"))
     assert np.allclose(*(Prior.load(run.prior).points for run in runs), rtol=0, atol=1e-5)
     assert not two.checkpoint("mfg_vae").exists()
 

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 
-import h5py
 import numpy as np
 import pytest
 
@@ -113,21 +112,6 @@ def killed(monkeypatch):
                 train(*arguments)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def content():
-    """Returns a function (path) -> all arrays of a weight file by name."""
-
-    def arrays(path):
-        found = {}
-        with h5py.File(path) as file:
-            file.visititems(
-                lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        return found
-
-    return arrays
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS, build_sandwich
-from msw2.training.finetune import train_all
 from msw2.training.jobs import ALONE, Job
 from msw2.training.refining import train_refiner
 from msw2.training.runs import Run
@@ -29,7 +28,6 @@ def trained(run, store, job):
         "bass_bvae": (lambda: train_bvae(run, store, "bass", job), ("bass_encoder", "bass_decoder")),
         "drums_refiner": (lambda: train_refiner(run, store, "drums", job), ("drums_refiner",)),
         "mfg_vae": (lambda: train_fusion(run, store, job), ("mfg_encoder", "mfg_decoder")),
-        "finetune": (lambda: train_all(run, store, job), ()),
     }
     found = {}
     for stage, (train, parts) in stages.items():
@@ -38,12 +36,11 @@ def trained(run, store, job):
         for part in parts:
             run.weights(part).unlink()
         train()
-        made = {part: run.weights(part) for part in parts} or {name: run.finetuned(name) for name in PARTS}
         with open(run.history(stage), newline="") as file:
             rows = [{k: float(v) for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
         found[stage] = {
             "history": rows,
-            "weights": {part: sums(sandwich, part, path) for part, path in made.items()},
+            "weights": {part: sums(sandwich, part, run.weights(part)) for part in parts},
         }
     return found
 

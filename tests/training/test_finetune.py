@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from msw2.data.shares import Share
 from msw2.models.prior import Prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS
 from msw2.music.tracks import TRACK_NAMES
@@ -265,6 +266,19 @@ def test_transpositions_are_those_of_the_step_in_every_session(config, store):
     shifts = [found[made.tobytes()] for made in first]
     assert set(shifts) == {-2, -1, 0, 1, 2}
     assert shifts[:10] != shifts[10:]
+
+
+def test_shares_side_by_side_are_the_whole_batch(config, store):
+    feed = PhraseFeed.of(dataclasses.replace(config, batch_size=18, transpose=2), store)
+    for batches in (lambda share: feed.batches(0, 2, share), feed.held_out):
+        whole, shares = list(batches(None)), [list(batches(Share(index, 3, 3))) for index in range(3)]
+        for batch, *parts in zip(whole, *shares, strict=True):
+            rows = len(batch[0])
+            assert [int(total) for *_, total in parts] == [rows] * 3
+            assert [len(cells) for cells, *_ in parts] == [rows // 3] * 3 if rows > 2 else [rows] * 3
+            for index, expected in enumerate(batch):
+                found = [part[index] for part in parts] if rows > 2 else [parts[0][index]]
+                assert np.array_equal(np.concatenate(found), expected)
 
 
 def test_without_validation_phrases_there_is_no_held_out(config, make_store):
