@@ -31,12 +31,25 @@ export MSW2_PYTHON := $(value PYTHON)
 unexport RECIPE FROM RUN DATA TRACK MIDI LPD NPZ REAL MADE CLUSTER RECIPE_SET PYTHON FLAGS
 WORDS := $(value FLAGS)
 
+# What the verbs are asked for.
+TRACKS ?=
+BARS   ?=
+TO     ?=
+POINTS ?=
+AMOUNT ?=
+export MSW2_TRACKS := $(value TRACKS)
+export MSW2_BARS   := $(value BARS)
+export MSW2_TO     := $(value TO)
+export MSW2_POINTS := $(value POINTS)
+export MSW2_AMOUNT := $(value AMOUNT)
+unexport TRACKS BARS TO POINTS AMOUNT
+
 PY     := .venv/bin/python
-TRACKS := drums piano guitar bass strings
+FIVE   := drums piano guitar bass strings
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install data stage1 refine stage2 finetune generate restore eval export serve figures page compare listening-test demo reproduce bench test torture test-browser wheel test-lowest sanitize lint clean
+.PHONY: help install data stage1 refine stage2 finetune generate restore songs continue infill accompany interpolate vary eval eval-songs export serve figures page compare listening-test demo reproduce bench test torture test-browser wheel test-lowest sanitize lint clean
 
 # What is there of a path, which may have stars. What wildcard would read in a name is any character: a question mark.
 space := $() $()
@@ -44,9 +57,9 @@ there  = $(wildcard $(subst [,?,$(subst $(space),?,$(subst \,?,$(1)))))
 
 # Weights of the run that a target needs; those that are not there name the target that makes them.
 missing    = $(strip $(foreach part,$(1),$(if $(call there,$(MSW2_RUN)/weights/$(part).weights.h5),,$(part))))
-BVAES     := $(foreach t,$(or $(MSW2_TRACK),$(TRACKS)),$(t)_encoder $(t)_decoder)
-ALL_BVAES := $(foreach t,$(TRACKS),$(t)_encoder $(t)_decoder)
-REFINERS  := $(foreach t,$(TRACKS),$(t)_refiner)
+BVAES     := $(foreach t,$(or $(MSW2_TRACK),$(FIVE)),$(t)_encoder $(t)_decoder)
+ALL_BVAES := $(foreach t,$(FIVE),$(t)_encoder $(t)_decoder)
+REFINERS  := $(foreach t,$(FIVE),$(t)_refiner)
 TRAINED    = $(if $(PACKAGED),,$(if $(call missing,$(ALL_BVAES)),stage1) $(if $(call missing,$(REFINERS)),refine) \
              $(if $(call missing,mfg_encoder mfg_decoder),stage2))
 
@@ -72,8 +85,15 @@ help:
 	@echo 'make stage2               the MFG-VAE'
 	@echo 'make finetune             all parts together   [FLAGS=--finetune_epochs=3]'
 	@echo 'make generate | restore   music              [FLAGS=--midi=song.mid]'
+	@echo 'make songs                8 songs of 64 bars'
+	@echo 'make continue             bars after a song          MIDI=song.mid [BARS=16]'
+	@echo 'make infill               bars of a song anew        MIDI=song.mid BARS=5-8'
+	@echo 'make accompany            tracks to go with a song   MIDI=song.mid TRACKS=bass,drums'
+	@echo 'make interpolate          from a phrase to another   MIDI=a.mid TO=b.mid [POINTS=7]'
+	@echo 'make vary                 songs like a song          MIDI=song.mid [AMOUNT=0.3]'
 	@echo "make page                 $$MSW2_HOME/samples/index.html: hear them in a browser"
 	@echo 'make eval | figures       tables and pictures'
+	@echo 'make eval-songs           songs and verbs beside held-out songs   [FLAGS="--songs=8 --phrases=40"]'
 	@echo 'make compare              songs of any model beside real ones   REAL=folder MADE=folder'
 	@echo 'make listening-test       a page for listeners, as in Table II   [FLAGS=--clips=4]'
 	@echo 'make export | serve       the next SavedModel, TF Serving   [FLAGS=--port=9001]'
@@ -122,8 +142,29 @@ generate export: install $(TRAINED)
 restore: install $(if $(findstring --midi,$(WORDS)),,$(STORE)) $(TRAINED)
 	$(PY) -m msw2.cli.$@ $(ON_RUN) $(ON_STORE) $(call asked,$@)
 
+# The verbs take the run of the recipe `songs` unless another one is named. They train nothing: nobody waits for hours to
+# continue a song.
+NAMED      = $(filter-out file undefined,$(origin RUN) $(origin RECIPE) $(origin FROM))
+export MSW2_VERB_RUN := $(if $(NAMED),$(MSW2_RUN),runs/songs)
+VERB       = --run="$$MSW2_VERB_RUN"
+given      = $(if $(value $(1)),--$(2)="$$MSW2_$(1)")
+
+songs: install
+	$(PY) -m msw2.cli.generate $(VERB) --songs=8 --bars=64 $(call asked,$@)
+
+continue infill: OWN = $(call given,BARS,bars)
+accompany:       OWN = $(call given,TRACKS,tracks)
+interpolate:     OWN = $(call given,TO,to) $(call given,POINTS,points)
+vary:            OWN = $(call given,AMOUNT,amount)
+
+continue infill accompany interpolate vary: install $(if $(value MIDI),,$(STORE))
+	$(PY) -m msw2.cli.$(@:continue=continue_) $(VERB) $(ON_STORE) $(call given,MIDI,midi) $(OWN) $(call asked,$@)
+
 eval figures: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.$@ $(ON_RUN) $(ON_STORE) $(call asked,$@)
+
+eval-songs: install $(STORE)
+	$(PY) -m msw2.cli.eval_songs $(VERB) $(ON_STORE) $(call asked,$@)
 
 listening-test: install $(STORE) $(TRAINED)
 	$(PY) -m msw2.cli.listening_test $(ON_RUN) $(ON_STORE) $(call asked,$@)

@@ -3,6 +3,7 @@
     band = msw2.load()                    # the packaged weights; or a finished run, or a .keras file
     restored = band.restore(multitrack)   # a pypianoroll.Multitrack, or a pretty_midi.PrettyMIDI
     songs = band.generate(songs=2)        # a list of pypianoroll.Multitrack
+    played = band.accompany(multitrack, ["bass", "drums"])  # or continue_, infill, interpolate, vary
     band.write("song.ogg", songs[0])      # or .wav, .mid, .npz
     band.draw("song.png", {"generated": songs[0]})
 

@@ -12,9 +12,14 @@ from msw2.config import SMOKE
 from msw2.data.build import build_store
 from msw2.data.midi_folder import midi_folder
 from msw2.data.store import Store
+from msw2.models.codes import random_codes
+from msw2.models.denoiser import build_denoiser
+from msw2.models.diffusion import DiffusionPrior
+from msw2.models.sandwich import build_sandwich
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.diffusion import denoiser_of, fit_codes
 from msw2.training.refining import train_refiner
 from msw2.training.runs import Run
 from msw2.training.stage1 import train_bvae
@@ -87,3 +92,63 @@ def content():
         return found
 
     return arrays
+
+
+@pytest.fixture(scope="session")
+def song_run(tmp_path_factory, smoke_run, smoke_sandwich, tiny_store):
+    """A copy of `smoke_run` whose prior draws songs. Its network has large random weights, so that seeds differ."""
+    config = dataclasses.replace(smoke_run.config, prior="diffusion", prior_width=64, prior_layers=2)
+    run = Run.create(tmp_path_factory.mktemp("runs") / "songs", config, preset="smoke")
+    shutil.copytree(smoke_run.path / "weights", run.path / "weights", dirs_exist_ok=True)
+    codes = fit_codes(smoke_sandwich[0], config, tiny_store)
+    prior, rng = DiffusionPrior.of(config, codes, denoiser_of(config, codes)), np.random.default_rng(0)
+    weights = [rng.normal(scale=2.0, size=each.shape).astype(np.float32) for each in prior.weights]
+    dataclasses.replace(prior, weights=weights).save(run.prior)
+    return run
+
+
+@pytest.fixture(scope="session")
+def song_sandwich(song_run):
+    """What `song_run.load_sandwich()` returns."""
+    return song_run.load_sandwich()
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """Of tiny bars, two a phrase, of 8 steps and 6 pitches, drawn by a diffusion."""
+    return dataclasses.replace(
+        SMOKE,
+        bars=2,
+        steps=8,
+        pitches=6,
+        lowest_pitch=40,
+        beat_resolution=2,
+        bvae_hidden=7,
+        bvae_latent=3,
+        mfg_hidden=7,
+        mfg_latent=4,
+        prior="diffusion",
+        prior_width=64,
+        prior_layers=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_sandwich(tiny_config):
+    """An untrained one, read-only, that makes cells of all kinds: its weights are larger than they start."""
+    sandwich, rng = (
+        build_sandwich(dataclasses.replace(tiny_config, precision="float32")),
+        np.random.default_rng(5),
+    )
+    for weight in sandwich.trainable_variables:
+        weight.assign(weight + rng.normal(0, 0.3, weight.shape))
+    return sandwich
+
+
+@pytest.fixture(scope="session")
+def tiny_prior(tiny_config):
+    """A diffusion prior of random numbers for `tiny_sandwich`."""
+    sizes = {"tracks": len(TRACK_NAMES), "code": tiny_config.bvae_latent, "cells": 48}
+    network, rng = build_denoiser(**sizes, width=64, layers=2), np.random.default_rng(6)
+    network.set_weights([weight + rng.normal(0, 0.05, weight.shape) for weight in network.get_weights()])
+    return DiffusionPrior.of(tiny_config, random_codes(**sizes, seed=4), network)

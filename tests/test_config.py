@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from msw2 import config
-from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, fields_of, preset
+from msw2.config import DEMO, PAPER, PRESETS, RELEASED, SMOKE, TUNED, Config, adapting, fields_of, preset
 from msw2.config.config import PARTS
 from msw2.music.grid import Grid
 
@@ -68,8 +68,8 @@ RELEASED_CHANGES = {
 TUNED_CHANGES = (
     "bvae_hidden bvae_latent encoder_states decoding likelihood output_bias epsilon_std bvae_epochs "
     "refine_epochs refine_residual refine_threshold mfg_hidden mfg_latent mfg_target standardise mfg_kl mfg_epochs "
-    "prior prior_neighbours optimizer schedule learning_rate mfg_learning_rate clip_norm train_bars epoch_bars "
-    "transpose silent_bars"
+    "prior prior_neighbours optimizer schedule learning_rate mfg_learning_rate clip_norm train_bars "
+    "epoch_bars transpose silent_bars"
 )
 
 
@@ -134,9 +134,10 @@ def test_what_a_bvae_reads(unit, train_bars, expected):
 def test_demo_is_tuned_in_less_time_and_the_same_maths():
     # How long and how large may differ; what is computed may not.
     maths = ("gates", "likelihood", "sigma", "output_bias", "position", "encoder_states", "decoding")
-    maths += ("refine", "refine_threshold", "fusion", "mfg_output", "mfg_target", "standardise", "prior")
+    maths += ("refine", "refine_threshold", "fusion", "mfg_output", "mfg_target", "standardise")
     assert not set(differences(TUNED, DEMO)) & set(maths)
     assert not set(differences(TUNED, SMOKE)) & set(maths)
+    assert TUNED.prior == DEMO.prior == SMOKE.prior
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,17 @@ def test_demo_is_tuned_in_less_time_and_the_same_maths():
             "relu",
             "mfg_output 'relu' is not for fusion 'vrae', whose decoder ends in tanh or linear",
         ),
-        ("prior", "flow", "prior 'flow' is not one of gaussian, parzen, mixture"),
+        ("prior", "flow", "prior 'flow' is not one of gaussian, parzen, mixture, diffusion"),
+        (
+            "prior",
+            "diffusion",
+            "prior 'diffusion' is for decoding 'draft' and likelihood 'bernoulli', not 'latent' and 'gaussian'",
+        ),
+        ("prior_width", 96, "prior_width 96 is not a multiple of 64"),
+        ("prior_width", 32, "prior_width 32 is out of range: 64 to 4096"),
+        ("prior_layers", 0, "prior_layers 0 is out of range: 1 to 64"),
+        ("prior_epochs", 0, "prior_epochs 0 is out of range: at least 1"),
+        ("prior_learning_rate", 0.0, "prior_learning_rate 0.0 is out of range: 1e-09 to 1.0"),
         ("bvae_hidden", 12.0, "bvae_hidden 12.0 is not of type int"),
         ("bvae_hidden", True, "bvae_hidden True is not of type int"),
         ("position", 1, "position 1 is not of type bool"),
@@ -275,7 +286,7 @@ def test_a_draft_has_its_own_idea_of_the_step():
         match=r"^decoding 'draft' does not go with position True: a draft has a bias for each step$",
     ):
         dataclasses.replace(TUNED, position=True)
-    assert dataclasses.replace(TUNED, position=True, decoding="latent").position
+    assert dataclasses.replace(DEMO, position=True, decoding="latent").position
 
 
 def test_a_draft_of_tracks_ends_in_a_dense_layer_whatever_the_output():
@@ -306,6 +317,40 @@ def test_the_mfg_vae_reads_means_and_s_or_the_means_alone():
         ("none", "moments"): 128,
         ("none", "means"): 128,  # of no meaning there
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"decoding": "latent"},
+            "is for decoding 'draft' and likelihood 'bernoulli', not 'latent' and 'bernoulli'",
+        ),
+        (
+            {"fusion": "none"},
+            "is for a fusion of mfg_target 'means', not for fusion 'none' of mfg_target 'means'",
+        ),
+        (
+            {"mfg_target": "moments"},
+            "is for a fusion of mfg_target 'means', not for fusion 'vrae' of mfg_target 'moments'",
+        ),
+        ({"bars": 65}, "is for phrases of at most 64 bars, not 65"),
+    ],
+)
+def test_the_diffusion_draws_means_of_tracks_and_looks_at_their_drafts(fields, message):
+    with pytest.raises(ValueError) as refused:
+        dataclasses.replace(TUNED, prior="diffusion", **fields)
+    assert str(refused.value) == f"prior 'diffusion' {message}"
+    assert dataclasses.replace(TUNED, prior="mixture", **fields).prior == "mixture"
+    assert dataclasses.replace(TUNED, prior="diffusion", fusion="concatenate").prior == "diffusion"
+
+
+def test_a_training_that_begins_with_trained_weights_takes_small_steps_and_few():
+    found = differences(TUNED, adapting(TUNED))
+    rates = ("learning_rate", "refine_learning_rate", "mfg_learning_rate", "prior_learning_rate")
+    assert all(found[name][1] == found[name][0] / 30 for name in rates)
+    epochs = ("bvae_epochs", "refine_epochs", "mfg_epochs", "prior_epochs")
+    assert [getattr(adapting(TUNED), name) for name in epochs] == [3, 1, 3, 3]
 
 
 REALS = [field.name for field in dataclasses.fields(Config) if field.type is float]
@@ -353,7 +398,7 @@ FIELDS = {
     "refine_residual",
     "FusionPart": "fusion mfg_hidden mfg_latent mfg_output mfg_target standardise mfg_kl mfg_epochs "
     "mfg_transpositions mfg_learning_rate",
-    "PriorPart": "prior prior_std prior_neighbours",
+    "PriorPart": "prior prior_std prior_neighbours prior_width prior_layers prior_epochs prior_learning_rate",
     "FinetunePart": "finetune_epochs finetune_learning_rate",
     "TrainingPart": "optimizer learning_rate schedule clip_norm batch_size train_bars epoch_bars transpose "
     "mixed_bars silent_bars precision seed",
@@ -378,14 +423,19 @@ def test_every_field_says_what_it_means_where_it_is_declared():
 
 
 def test_a_config_of_before_is_restored_and_of_a_field_that_was_always_there_none_is_made_up():
-    fields = dataclasses.asdict(dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4))
+    fields = dataclasses.asdict(
+        dataclasses.replace(TUNED, precision="mixed_bfloat16", finetune_epochs=4, prior="mixture")
+    )
     assert Config.restored(fields) == Config(**fields)
     new = {"precision", "finetune_epochs", "finetune_learning_rate", "decoding"}
     new |= {"refine_learning_rate", "refine_threshold"}
+    new |= {"prior_width", "prior_layers", "prior_epochs", "prior_learning_rate"}
     before = {name: value for name, value in fields.items() if name not in new}
     found = Config.restored(before)
     assert (found.precision, found.finetune_epochs, found.finetune_learning_rate) == ("float32", 0, 1e-4)
     assert (found.refine_learning_rate, found.refine_threshold, found.decoding) == (1e-3, "half", "latent")
+    sizes = found.prior_width, found.prior_layers, found.prior_epochs, found.prior_learning_rate
+    assert sizes == (256, 6, 1, 1e-3)
     assert found.mfg_target == "moments"  # what the MFG-VAE of such a config reads
     assert {name: getattr(found, name) for name in before} == before | {"mfg_target": "moments"}
     for name in before:

@@ -158,3 +158,37 @@ def test_packaged_weights_and_files_are_not_trained(make):
 def test_flags_are_words_of_the_shell(make):
     called = make("generate", "RUN=tuned", "FLAGS=--songs=2 --out='my $HOME songs' \"--title=a  b\"")
     assert called == command("generate", "--run=tuned", "--songs=2", "--out=my $HOME songs", "--title=a  b")
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_verbs_take_what_is_set_and_the_run_songs(make, path):
+    own = ["--run=runs/songs", "--store=here", f"--midi={path}"]
+    asked = {
+        "continue": ({"BARS": "16"}, ["--bars=16"]),
+        "infill": ({"BARS": "5-8"}, ["--bars=5-8"]),
+        "accompany": ({"TRACKS": "bass,drums"}, ["--tracks=bass,drums"]),
+        "interpolate": ({"TO": f"b {path}", "POINTS": "7"}, [f"--to=b {path}", "--points=7"]),
+        "vary": ({"AMOUNT": "0.3"}, ["--amount=0.3"]),
+    }
+    for verb, (variables, flags) in asked.items():
+        given = [f"{name}={value}" for name, value in variables.items()]
+        called = make(verb, f"MIDI={path}", "DATA=here", *given)
+        module = "msw2.cli.continue_" if verb == "continue" else f"msw2.cli.{verb}"
+        assert called == ["-m", module, *own, *flags]
+
+
+def test_songs_are_eight_of_64_bars(make):
+    called = ["-m", "msw2.cli.generate", "--run=runs/songs", "--songs=8", "--bars=64"]
+    assert make("songs") == called
+    assert make("songs", "RUN=some.keras", "FLAGS=--seed=3") == [
+        "-m",
+        "msw2.cli.generate",
+        "--run=some.keras",
+        *called[3:],
+        "--seed=3",
+    ]
+
+
+def test_a_verb_makes_the_store_only_where_it_needs_it(make):
+    assert make("vary")[:2] == ["-m", "msw2.cli.data"]
+    assert make("vary", "MIDI=a.mid")[:2] == ["-m", "msw2.cli.vary"]

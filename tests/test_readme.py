@@ -6,9 +6,14 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
+import msw2.cli  # noqa: F401 - TensorFlow, imported after it, starts without chatter
 from msw2.evaluation import glance
 from msw2.evaluation.experiments import read_metrics
 from msw2.evaluation.results import Estimate
+from msw2.inference.songs import composes
+from msw2.inference.trained import open_trained
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -35,13 +40,33 @@ def test_the_figures_of_the_demo_are_those_of_the_run():
             )
 
 
-def test_the_lines_of_python_run_word_for_word(tmp_path):
-    section = (ROOT / "README.md").read_text("utf-8").partition("\n## Python\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("    ")]
-    assert 5 <= len(lines) <= 10
+def lines_of(heading):
+    """The indented lines below a heading of README."""
+    section = (ROOT / "README.md").read_text("utf-8").partition(f"\n{heading}\n")[2].partition("\n##")[0]
+    return [line for line in section.splitlines() if line.startswith("    ")]
+
+
+def run(lines, folder):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", textwrap.dedent("\n".join(lines))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_lines_of_python_run_word_for_word(tmp_path):
+    lines = lines_of("## Python")
+    assert 5 <= len(lines) <= 10
+    run(lines, tmp_path)
     begin = {"first.mid": b"MThd", "both.png": b"\x89PNG", "between.ogg": b"OggS"}
     assert {path.name: path.read_bytes()[:4] for path in tmp_path.iterdir()} == begin
+
+
+def test_the_verbs_of_python_run_word_for_word(tmp_path):
+    if not composes(open_trained().config):
+        pytest.skip("the packaged weights have learnt no songs")
+    said = ("import msw2", "= msw2.load", "first, second =")
+    before = [line for line in lines_of("## Python") if any(part in line for part in said)]
+    lines = lines_of("### Verbs in Python")
+    assert (len(before), len(lines)) == (3, 5)
+    made = "longer, filled, played, path, other"
+    run([*before, *lines, f"    assert all(song.tracks for song in ({made}))"], tmp_path)

@@ -12,8 +12,12 @@ from msw2.benchmarks import stock
 from msw2.benchmarks.training import set_up
 from msw2.config import Config
 from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler
-from msw2.models.prior import Prior
+from msw2.models.codes import random_codes
+from msw2.models.denoiser import build_denoiser
+from msw2.models.diffusion import DiffusionPrior
+from msw2.models.prior_file import AnyPrior
 from msw2.models.sandwich import PARTS, build_sandwich
+from msw2.music.tracks import TRACKS
 from msw2.serving.export import export_run
 from msw2.serving.signatures import example_inputs
 from msw2.training.prior import fit_prior
@@ -65,13 +69,21 @@ def serve(job: dict):
     return run
 
 
-def random_prior(config: Config) -> Prior:
-    """Returns the prior that is fitted to random latents: what it costs does not depend on them."""
+def random_prior(config: Config) -> AnyPrior:
+    """Returns a prior of random numbers: what it costs does not depend on them."""
+    if config.prior == "diffusion":
+        sizes = {
+            "tracks": len(TRACKS),
+            "code": config.bvae_latent,
+            "cells": config.unit_steps * config.pitches,
+        }
+        network = build_denoiser(**sizes, width=config.prior_width, layers=config.prior_layers)
+        return DiffusionPrior.of(config, random_codes(**sizes), network)
     shape = (POINTS, config.units, config.fusion_latent)
     return fit_prior(config, np.random.default_rng(0).standard_normal(shape, np.float32))
 
 
-def _run(folder: str, config: Config, sandwich: keras.Model, prior: Prior) -> Run:
+def _run(folder: str, config: Config, sandwich: keras.Model, prior: AnyPrior) -> Run:
     """Returns a finished run of untrained weights."""
     run = Run.create(pathlib.Path(folder) / "run", config)
     prior.save(run.prior)

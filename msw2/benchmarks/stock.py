@@ -165,7 +165,7 @@ def _states(config: Config, sequences, hidden: int, which: str):
 def _drafted(config: Config, latent, hidden: int, shape: tuple[int, int]):
     """Maps a latent vector to [batch, *shape]: all steps by a Dense, and what an LSTM that reads them corrects."""
     steps, features = shape
-    draft = keras.layers.Reshape(shape)(keras.layers.Dense(steps * features)(latent))
+    draft = keras.layers.Reshape(shape)(keras.layers.Dense(steps * features, name="draft")(latent))
     return keras.layers.Add()([draft, keras.layers.Dense(features)(_sequence(config, hidden)(draft))])
 
 

@@ -24,10 +24,16 @@ def main() -> None:
         for each, summary in there.items():
             print(f"  {each:<{width}}  {summary}")
         return
-    if name.replace("_", "-") not in there:
+    modules = {_name(path.stem): path.stem for path in FOLDER.glob("*.py")}
+    if _name(name) not in there:
         sys.exit(f"error: {name!r} is not one of {', '.join(there)}")
     sys.argv = [f"{program} {name}", *arguments[1:]]
-    runpy.run_module(f"msw2.cli.{name.replace('-', '_')}", run_name="__main__", alter_sys=True)
+    runpy.run_module(f"msw2.cli.{modules[_name(name)]}", run_name="__main__", alter_sys=True)
+
+
+def _name(stem: str) -> str:
+    """Returns what a command is called: no underscore, which only words of Python's own need at their end."""
+    return stem.rstrip("_").replace("_", "-")
 
 
 def commands() -> dict[str, str]:
@@ -38,5 +44,5 @@ def commands() -> dict[str, str]:
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         if {"define_flags", "main"} <= functions and path.stem not in PUBLISHING:
             first = MAKE.sub("", (ast.get_docstring(tree) or "").splitlines()[0])
-            found[path.stem.replace("_", "-")] = first[:1].upper() + first[1:]
+            found[_name(path.stem)] = first[:1].upper() + first[1:]
     return found

@@ -73,8 +73,20 @@ def define_config(**where: Any) -> None:
 
 def define_drawing() -> None:
     """Defines `--seed` and `--temperature`, for what draws from the prior."""
-    flags.DEFINE_integer("seed", 0, "Seed of the first phrase; the others count on from it.", lower_bound=0)
-    flags.DEFINE_float("temperature", 1.0, "Spread of the prior; 0: only its centres.", lower_bound=0.0)
+    define_seed("phrase, or of the first song of a prior that learns songs")
+    define_temperature()
+
+
+def define_seed(what: str = "song") -> None:
+    """Defines `--seed`; `what` is counted."""
+    flags.DEFINE_integer("seed", 0, f"Seed of the first {what}; the others count on from it.", lower_bound=0)
+
+
+def define_temperature() -> None:
+    """Defines `--temperature`."""
+    flags.DEFINE_float(
+        "temperature", 1.0, "Spread of the prior; 1: as learnt, 0: only its centres.", lower_bound=0.0
+    )
 
 
 def define_training() -> None:

@@ -1,4 +1,4 @@
-"""`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits the prior."""
+"""`make stage2`: trains the MFG-VAE on the moments of the five BVAEs, and fits or trains the prior."""
 
 from msw2.cli import jobs, options
 from msw2.cli.endings import end_stage
@@ -23,6 +23,8 @@ def main() -> None:
         elif run.config.fusion == "none":
             print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
         end_stage(run, "mfg_vae", "MFG-VAE", trained=trained)
+        if trained and run.writes and run.config.prior == "diffusion":
+            end_stage(run, "prior", "prior", trained=True)
 
 
 if __name__ == "__main__":

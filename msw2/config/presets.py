@@ -43,6 +43,10 @@ PAPER = Config(
     prior="gaussian",  # Section III: "a Gaussian random variable"
     prior_std=1.0,  # Eq. 5: N(0, 1)
     prior_neighbours=1,  # of no meaning for a Gaussian
+    prior_width=256,  # likewise
+    prior_layers=6,  # likewise
+    prior_epochs=1,  # likewise
+    prior_learning_rate=1e-3,  # likewise
     finetune_epochs=0,  # not stated; released: the stages only
     finetune_learning_rate=1e-4,  # of no meaning without finetuning
     optimizer="rmsprop",  # not stated; released: RMSprop
@@ -161,11 +165,13 @@ def adapting(config: Config) -> Config:
         learning_rate=config.learning_rate / 30,
         refine_learning_rate=config.refine_learning_rate / 30,
         mfg_learning_rate=config.mfg_learning_rate / 30,
+        prior_learning_rate=config.prior_learning_rate / 30,
         train_bars=0,
         epoch_bars=32_000,
         bvae_epochs=3,
         refine_epochs=1,
         mfg_epochs=3,
+        prior_epochs=3,
         precision="auto",
     )
 

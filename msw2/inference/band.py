@@ -2,33 +2,39 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from msw2.config import Config
+from msw2.inference import verbs
+from msw2.inference.band_verbs import BandVerbs
 from msw2.inference.model_file import write_model_file
 from msw2.inference.pictures import draw_pianorolls
+from msw2.inference.plans import draw_all
 from msw2.inference.sampling import Sampler
 from msw2.inference.song_files import write_file
+from msw2.inference.song_objects import object_like, read_object
+from msw2.inference.songs import composes
 from msw2.inference.trained import PACKAGED, open_trained
-from msw2.models.prior import Prior
-from msw2.music.multitrack import from_multitrack, from_pretty_midi, to_multitrack, to_pretty_midi
+from msw2.models.prior_file import AnyPrior
+from msw2.music.multitrack import to_multitrack
 from msw2.music.pianoroll import DEFAULT_TEMPO, cut_phrases, join_phrases
 
 if TYPE_CHECKING:
-    from pretty_midi import PrettyMIDI
     from pypianoroll import Multitrack
 
-    Song = TypeVar("Song", Multitrack, PrettyMIDI)
-    AnySong = Multitrack | PrettyMIDI
+    from msw2.inference.song_objects import AnySong, Song
 
 PICTURE = ".png"
 
 
-class Band:
+class Band(BandVerbs):
     """A trained sandwich at work on songs.
+
+    Where its prior has learnt songs, it has the verbs of `BandVerbs`, too: `continue_`, `infill`, `accompany`,
+    `interpolate`, `vary`.
 
     Attributes:
         model: the sandwich, see `models.sandwich.build_sandwich`.
@@ -37,7 +43,7 @@ class Band:
         preset: name of the preset that the config began with, empty where nothing says so.
     """
 
-    def __init__(self, model: keras.Model, config: Config, prior: Prior, preset: str = ""):
+    def __init__(self, model: keras.Model, config: Config, prior: AnyPrior, preset: str = ""):
         self.model = model
         self.config = config
         self.prior = prior
@@ -88,14 +94,14 @@ class Band:
         grid = self.config.grid
         cells, tempo = self._read(song)
         restored = join_phrases(self._sampler.restore(cut_phrases(cells, grid), progress=progress))
-        write = _KINDS[type(song).__name__][1]
-        return write(restored[: len(cells)], grid, tempo)  # the last phrase was padded
+        return object_like(song, restored[: len(cells)], grid, tempo)  # the last phrase was padded
 
     def generate(
         self,
         songs: int = 1,
         *,
-        phrases: int = 4,
+        bars: int | None = None,
+        phrases: int | None = None,
         seed: int = 0,
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
@@ -103,22 +109,39 @@ class Band:
     ) -> "list[Multitrack]":
         """Makes songs from nothing; the same seed gives the same songs.
 
+        A prior that has learnt songs draws each as a whole, with a begin and an end. Others draw phrases one by one,
+        and those with a silent bar are left out.
+
         Args:
             songs: how many, at least 1.
-            phrases: phrases a song, of four bars each, at least 1.
-            seed: of the first phrase; the others count on from it.
-            temperature: spread of the prior; 1 as fitted, 0 for its centres.
+            bars: bars a song, at least 1; for priors that have learnt songs.
+            phrases: instead of bars, phrases a song, of four bars each, at least 1. Without both, it is 4.
+            seed: of the first song, or of the first phrase; the others count on from it.
+            temperature: spread of the prior; 1 as learnt, 0 for its centres.
             tempo: quarter notes a minute.
             progress: whether to show on standard error how far it is.
 
         Raises:
+            NoComposerError: if bars are asked for, and the prior has not learnt songs.
             SilenceError: if too many phrases have a silent bar.
-            ValueError: for fewer than one song or phrase.
+            ValueError: for fewer than one song, bar or phrase, or for bars and phrases together.
         """
+        if bars is not None and phrases is not None:
+            raise ValueError(f"{bars} bars and {phrases} phrases are both given: one of them is enough")
+        phrases = 4 if phrases is None else phrases
         if songs < 1 or phrases < 1:
             raise ValueError(f"{songs} songs of {phrases} phrases cannot be made: at least 1 of each")
-        made, _ = self._sampler.compose(songs, phrases, seed=seed, temperature=temperature, progress=progress)
-        return [to_multitrack(join_phrases(np.asarray(song)), self.config.grid, tempo) for song in made]
+        grid = self.config.grid
+        if bars is None and not composes(self.config):
+            made, _ = self._sampler.compose(
+                songs, phrases, seed=seed, temperature=temperature, progress=progress
+            )
+            return [to_multitrack(join_phrases(song), grid, tempo) for song in made]
+        sketch = verbs.from_nothing(phrases * grid.bars if bars is None else bars, grid)
+        drawn = draw_all(
+            self._composer, [sketch] * songs, seed=seed, temperature=temperature, progress=progress
+        )
+        return [to_multitrack(song, grid, tempo) for song in drawn]
 
     def encode(self, song: "AnySong") -> np.ndarray:
         """Returns the latents of a song: the means of the MFG-VAE. `decode` makes music of them.
@@ -190,13 +213,4 @@ class Band:
 
     def _read(self, song: "AnySong") -> tuple[np.ndarray, float]:
         """Returns a song on the grid, bool [step, pitch, track], and its tempo."""
-        kind = type(song).__name__
-        if kind not in _KINDS:
-            raise TypeError(f"{kind} is not one of {', '.join(_KINDS)}")
-        return _KINDS[kind][0](song, self.config.grid)
-
-
-_KINDS = {
-    "Multitrack": (from_multitrack, to_multitrack),
-    "PrettyMIDI": (from_pretty_midi, to_pretty_midi),
-}
+        return read_object(song, self.config.grid)

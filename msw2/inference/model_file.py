@@ -17,7 +17,7 @@ import numpy as np
 
 from msw2.config import Config
 from msw2.inference.places import SUFFIX, home_of
-from msw2.models.prior import Prior
+from msw2.models.prior_file import AnyPrior, read_prior
 from msw2.models.sandwich import build_sandwich
 from msw2.system.files import replacing
 from msw2.system.records import checked, parse_json
@@ -71,7 +71,7 @@ class ModelFile:
             raise RunError(f"{file} is damaged, or no .keras file of msw2") from error
         return cls(file, home_of(file), config, preset)
 
-    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+    def load_sandwich(self) -> tuple[keras.Model, AnyPrior]:
         """Returns the whole trained model, in float32, and its prior.
 
         Raises:
@@ -81,7 +81,7 @@ class ModelFile:
         sandwich = build_sandwich(dataclasses.replace(self.config, precision="float32"), portable=True)
         try:
             with zipfile.ZipFile(self.file) as archive, tempfile.TemporaryDirectory() as folder:
-                prior = fitting(Prior.read(io.BytesIO(archive.read(PRIOR))), self.config)
+                prior = fitting(read_prior(io.BytesIO(archive.read(PRIOR))), self.config)
                 load_weights(sandwich, pathlib.Path(archive.extract(WEIGHTS, folder)))
             return sandwich, prior
         except (RunError, *DAMAGED) as error:
@@ -92,7 +92,7 @@ def write_model_file(
     path: str | os.PathLike,
     model: keras.Model,
     config: Config,
-    prior: Prior,
+    prior: AnyPrior,
     *,
     preset: str = "",
     half: bool = False,

@@ -1,15 +1,20 @@
 """Pianorolls of songs as pictures, and what all drawings share; no pyplot, so that nothing global is touched."""
 
 import os
+import types
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from msw2.music.grid import BEATS_PER_BAR, Grid
 from msw2.music.notes import runs
+from msw2.music.pianoroll import chosen_cells
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.system.files import replacing
 
@@ -18,17 +23,26 @@ INK, FAINT = "#30343b", "#dfe3e8"
 _LINE, _PAPER = "#aab2bd", "#f8f9fb"
 _OCTAVE = 12
 _DPI = 130
+_PALE = 0.4  # share of the colour
 
 
-def draw_pianorolls(path: str | os.PathLike, songs: dict[str, np.ndarray], grid: Grid) -> None:
+def draw_pianorolls(
+    path: str | os.PathLike,
+    songs: dict[str, np.ndarray],
+    grid: Grid,
+    *,
+    given: Mapping[str, np.ndarray] = types.MappingProxyType({}),
+) -> None:
     """Draws songs side by side as a PNG, the five tracks of each below one another.
 
-    The songs share the time axis and, a track, the pitch axis, so that they can be compared by eye.
+    The songs share the time axis and, a track, the pitch axis, so that they can be compared by eye. What was given of
+    a song is paler than what was made, and a legend says so.
 
     Args:
         path: the PNG to write, whole or not at all.
         songs: title -> bool [step, pitch, track], at least one.
         grid: steps a bar and lowest pitch, for the bar lines and the names of the octaves.
+        given: title -> bool [bar, track], which of a song was given; songs that are not named have one shade.
 
     Raises:
         ValueError: if there are no songs, or one does not have the grid's pitches and five tracks.
@@ -42,16 +56,29 @@ def draw_pianorolls(path: str | os.PathLike, songs: dict[str, np.ndarray], grid:
     axes = figure.subplots(
         len(TRACK_NAMES), len(songs), sharex=True, sharey="row", squeeze=False, height_ratios=heights
     )
+    made = {
+        title: chosen_cells(song, ~given[title]) if title in given else song for title, song in songs.items()
+    }
     for column, (title, song) in enumerate(songs.items()):
         axes[0, column].set_title(title, fontsize=12, fontweight="bold", color=INK, pad=8)
         axes[-1, column].set_xlabel("bar", color=INK)
         for track, axis in enumerate(axes[:, column]):
-            _draw_track(axis, song[..., track], COLOURS[track])
+            _draw_track(axis, made[title][..., track], COLOURS[track])
+            if title in given:
+                _draw_track(axis, (song & ~made[title])[..., track], pale(COLOURS[track]))
             _rule_time(axis, steps, grid)
             _rule_pitch(axis, spans[track], grid)
     for track, name in enumerate(TRACK_NAMES):
         axes[track, 0].set_ylabel(name, fontsize=11, fontweight="bold", color=COLOURS[track])
+    if given:
+        shades = [Patch(facecolor=pale(INK)), Patch(facecolor=INK)]
+        figure.legend(shades, ["given", "made"], loc="outside upper right", ncols=2, frameon=False)
     save_figure(figure, path)
+
+
+def pale(colour: str) -> tuple[float, float, float]:
+    """Returns a colour, #rrggbb, mixed with white: red, green and blue, 0..1."""
+    return tuple(1 - _PALE * (1 - share) for share in to_rgb(colour))
 
 
 def new_figure(width: float, height: float) -> Figure:

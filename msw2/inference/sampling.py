@@ -12,7 +12,7 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.inference.trained import Trained
 from msw2.models.losses import THRESHOLD
-from msw2.models.prior import Prior
+from msw2.models.prior_file import AnyPrior
 from msw2.models.sandwich import decoding_view, latent_view
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
@@ -38,12 +38,12 @@ class PhraseFunctions:
         chunk: phrases that are computed together.
     """
 
-    def __init__(self, sandwich: keras.Model, config: Config, prior: Prior, *, chunk: int = CHUNK):
+    def __init__(self, sandwich: keras.Model, config: Config, prior: AnyPrior, *, chunk: int = CHUNK):
         self.config = config
         self._restore = sandwich
         self._encode = latent_view(sandwich)
         self._decoding = decoding_view(sandwich)
-        self._prior = prior
+        self._prior = prior.on(sandwich)
         self._chunk = chunk
 
     @property
@@ -121,7 +121,7 @@ class Sampler:
         prior: what `generate` draws from.
     """
 
-    def __init__(self, sandwich: keras.Model, config: Config, prior: Prior):
+    def __init__(self, sandwich: keras.Model, config: Config, prior: AnyPrior):
         functions = PhraseFunctions(sandwich, config, prior)
         self.sandwich = sandwich
         self.grid = functions.config.grid

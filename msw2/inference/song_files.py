@@ -30,6 +30,7 @@ class MadeSong:
         title: above the picture.
         about: facts about the song.
         original: what the song was made from, bool [step, pitch, track]; None: nothing.
+        given: which of the song is from the original, bool [bar, track], to be drawn apart; None: nothing to tell.
     """
 
     name: str
@@ -38,6 +39,7 @@ class MadeSong:
     title: str
     about: About
     original: np.ndarray | None = None
+    given: np.ndarray | None = None
 
 
 def write_songs(
@@ -77,11 +79,20 @@ def draw_songs(folder: pathlib.Path, songs: Sequence[MadeSong], grid: Grid) -> N
     progress = Progress(len(songs), "songs", label="pictures")
     for done, song in enumerate(songs, start=1):
         pictures = {} if song.original is None else {ORIGINAL: song.original}
-        draw_pianorolls(
-            picture_path(folder / f"{song.name}.mid"), pictures | {song.title: song.pianoroll}, grid
-        )
+        path = picture_path(folder / f"{song.name}.mid")
+        draw_pianorolls(path, pictures | {song.title: song.pianoroll}, grid, given=_given(song))
         progress.update(done)
     progress.close()
+
+
+def _given(song: MadeSong) -> dict[str, np.ndarray]:
+    """Returns what of a song's pictures is given: all of its original, and what the song keeps of that."""
+    if song.given is None:
+        return {}
+    found = {song.title: song.given}
+    if song.original is not None:
+        found[ORIGINAL] = np.ones((1, song.given.shape[1]), bool)
+    return found
 
 
 def picture_path(song: pathlib.Path) -> pathlib.Path:

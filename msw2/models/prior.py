@@ -2,12 +2,16 @@
 
 import dataclasses
 import os
-from typing import BinaryIO
+import zipfile
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from msw2.music import npz
 from msw2.system.files import replacing
+
+if TYPE_CHECKING:
+    import keras
 
 MAX_BYTES = 2**33  # of an array: all phrases of the largest data set, with the largest latents
 
@@ -44,6 +48,10 @@ class Prior:
     neighbours: np.ndarray
     spread: float
     noise: float
+
+    def on(self, sandwich: "keras.Model") -> "Prior":
+        """Returns what draws latents for a sandwich: this prior, which needs nothing of it."""
+        return self
 
     @classmethod
     def isotropic(cls, units: int, latent: int, deviation: float) -> "Prior":
@@ -103,22 +111,13 @@ class Prior:
         np.savez(file, **arrays | ({"points": self.points.astype(np.float16)} if half else {}))
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Prior":
-        """Reads a file that `save` wrote; errors as for `read`."""
-        with open(path, "rb") as source:
-            return cls.read(source)
-
-    @classmethod
-    def read(cls, source: BinaryIO) -> "Prior":
+    def of_archive(cls, archive: zipfile.ZipFile) -> "Prior":
         """Reads what `write` wrote.
 
         Raises:
             ValueError: with the reason, if it is damaged, or its arrays do not make a prior.
         """
-        with npz.opened(source) as archive:
-            arrays = {
-                field.name: npz.array(archive, field.name, MAX_BYTES) for field in dataclasses.fields(cls)
-            }
+        arrays = {field.name: npz.array(archive, field.name, MAX_BYTES) for field in dataclasses.fields(cls)}
         _check(arrays)
         return cls(
             units=int(arrays["units"]),

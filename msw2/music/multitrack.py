@@ -166,6 +166,9 @@ def from_pretty_midi(midi, grid: Grid) -> tuple[np.ndarray, float]:
     beats = -(-midi.time_to_tick(midi.get_end_time()) // midi.resolution)
     check_length(beats if any(each.notes for each in midi.instruments) else 0, resolution=1)
     midi = copy.deepcopy(midi)
+    midi.instruments = [
+        each for each in midi.instruments if each.notes
+    ]  # pypianoroll stumbles over the others
     half_step = round(midi.resolution / (2 * grid.beat_resolution))
     for instrument in midi.instruments:
         for note in instrument.notes:  # pypianoroll rounds ends down

@@ -57,6 +57,21 @@ def cut_phrases(song: np.ndarray, grid: Grid) -> np.ndarray:
     return padded.reshape(len(padded) // phrase_steps, *grid.phrase_shape, song.shape[2])
 
 
+def chosen_cells(song: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Returns a song with silence in all bars and tracks but the chosen ones.
+
+    Args:
+        song: bool [step, pitch, track], whole bars, at least one.
+        chosen: bool [bar, track].
+
+    Raises:
+        ValueError: if the bars do not divide the song, or the tracks are not the song's.
+    """
+    if not len(chosen) or len(song) % len(chosen) or song.shape[2:] != chosen.shape[1:]:
+        raise ValueError(f"{list(chosen.shape)} are not bars and tracks of a song of shape {song.shape}")
+    return song & np.repeat(chosen, len(song) // len(chosen), axis=0)[:, None]
+
+
 def save_npz(path: str | os.PathLike, song: np.ndarray, grid: Grid, tempo: float = DEFAULT_TEMPO) -> None:
     """Writes a song as an `.npz` file that `pypianoroll.load` reads. The same song gives the same bytes.
 

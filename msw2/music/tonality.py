@@ -116,12 +116,22 @@ def tonal_distance(pianoroll: np.ndarray, grid: Grid, pairs: tuple[tuple[int, in
     phrases, bars, steps, *rest = pianoroll.shape
     beats = pianoroll.reshape(phrases, bars * steps // grid.beat_resolution, grid.beat_resolution, *rest)
     chroma = pitch_class_counts(count(beats, axis=2), grid)  # [phrase, beat, pitch class, track]
-    total = chroma.sum(axis=2)
-    centroids = (_TONAL_SPACE @ chroma) / np.maximum(total, 1)[:, :, None]
+    total, centroids = chroma.sum(axis=2), tonal_centroids(chroma)
     first, second = np.array(pairs).T
     distances = np.linalg.norm(centroids[..., first] - centroids[..., second], axis=2)
     together = (total[..., first] > 0) & (total[..., second] > 0)
     return ratio((distances * together).sum(axis=1), together.sum(axis=1))
+
+
+def tonal_centroids(counts: np.ndarray) -> np.ndarray:
+    """Returns where pitch classes lie in the tonal space of `tonal_distance`, float64 [..., 6, track].
+
+    Two centroids are at most 3 apart. Silence lies in the middle, at 0.
+
+    Args:
+        counts: int64 [..., pitch class, track], cells.
+    """
+    return (_TONAL_SPACE @ counts) / np.maximum(counts.sum(axis=-2, keepdims=True), 1)
 
 
 def _phrase_counts(pianoroll: np.ndarray, grid: Grid) -> np.ndarray:

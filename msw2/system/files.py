@@ -47,7 +47,7 @@ def beside(path: pathlib.Path) -> pathlib.Path:
 
     What processes that are gone have left in the folder is removed.
     """
-    _clear(path.parent.resolve(), os.getpid())
+    _clear_once(path.parent.resolve(), os.getpid())
     # The suffix stays last: writers such as matplotlib's choose their format by it.
     suffix = path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ""
     return path.with_name(f".msw2-{Owner.me().text()}-{secrets.token_hex(4)}{suffix}")
@@ -74,9 +74,8 @@ def _is_temporary(name: str | bytes | int) -> bool:
     return isinstance(name, str) and bool(TEMPORARY.fullmatch(os.path.basename(name)))
 
 
-@functools.lru_cache(maxsize=256)  # a folder is looked through once a process, not once a file
-def _clear(folder: pathlib.Path, _process: int) -> None:
-    """Removes temporary files and folders whose processes are gone."""
+def clear(folder: str | os.PathLike) -> None:
+    """Removes from a folder, which need not be there, temporary files and folders whose processes are gone."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if (found := TEMPORARY.fullmatch(entry.name)) and _is_litter(entry, Owner.parse(found[1])):
@@ -90,3 +89,8 @@ def _is_litter(entry: os.DirEntry, owner: Owner | None) -> bool:
     if owner is None or owner.is_here:
         return owner is not None and owner.is_gone
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
+
+
+@functools.lru_cache(maxsize=256)  # a folder is looked through once a process, not once a file
+def _clear_once(folder: pathlib.Path, _process: int) -> None:
+    clear(folder)

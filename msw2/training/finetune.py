@@ -13,6 +13,7 @@ from msw2.data.shares import Share
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.music.tracks import TRACK_NAMES
+from msw2.training.diffusion import train_prior
 from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH, share_of
 from msw2.training.fit import fit
 from msw2.training.jobs import ALONE, Job
@@ -24,7 +25,7 @@ from msw2.training.thresholds import choose_thresholds
 
 
 def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
-    """Trains all parts together for `finetune_epochs`, chooses the thresholds anew, and fits the prior anew.
+    """Trains all parts together for `finetune_epochs`, chooses the thresholds anew, and fits or trains the prior anew.
 
     The loss is the refiners' (Eq. 4), of whole phrases through both levels. The stages' weights stay
     untouched: the finetuned ones have a folder of their own.
@@ -56,12 +57,16 @@ def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
     fit(view, feed, resume, epochs=config.finetune_epochs, label="finetune", job=job)
     if not run.writes:
         return True
-    moments, units = encode_moments(sandwich, config, store, "train", copies=1)
     for name in PARTS:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
     run.finetuned_thresholds.unlink(missing_ok=True)  # of a call that was killed, with other weights
     choose_thresholds(run, store, finetuned=True)
-    fit_run_prior(run, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
+    if config.prior == "diffusion":
+        before, path = run.stage_prior(), run.finetuned_prior
+        train_prior(run, store, sandwich, before, stage="finetuned_prior", path=path)
+    else:
+        moments, units = encode_moments(sandwich, config, store, "train", copies=1)
+        fit_run_prior(run, phrase_latents(sandwich, config, moments, units)).save(run.finetuned_prior)
     resume.finish()
     return True
 

@@ -12,14 +12,15 @@ from typing import Any
 import keras
 
 from msw2.config import Config
-from msw2.models.prior import Prior
+from msw2.models.prior_file import AnyPrior, load_prior
 from msw2.models.refine import set_threshold
 from msw2.models.sandwich import PARTS, build_sandwich, stage1_parts
 from msw2.models.weights import read_weights
 from msw2.models.weights import write_weights as save_weights
 from msw2.music.tracks import TRACK_NAMES
+from msw2.system import files, locks
 from msw2.system.files import copy, replacing
-from msw2.system.locks import LockedError, alone, clear
+from msw2.system.locks import LockedError, alone
 from msw2.system.records import RecordError, checked, read_json
 
 START = "start"  # folder of the weights that a run's trainings begin with, where they are trained ones
@@ -74,7 +75,7 @@ class Run:
         config: Config,
         flags: str = "",
         preset: str = "",
-        start: tuple[str, keras.Model, Prior] | None = None,
+        start: tuple[str, keras.Model, AnyPrior] | None = None,
     ) -> "Run":
         """Opens the run, or makes a new one.
 
@@ -100,7 +101,7 @@ class Run:
         config: Config,
         flags: str,
         preset: str,
-        start: tuple[str, keras.Model, Prior] | None,
+        start: tuple[str, keras.Model, AnyPrior] | None,
     ) -> "Run":
         if (path / "config.json").exists():
             run = cls.open(path)
@@ -180,9 +181,11 @@ class Run:
         return _alone(self.path, work) if self.writes else contextlib.nullcontext()
 
     def clear(self) -> None:
-        """Removes locks that killed processes left."""
-        for path in self.path.glob(".*.lock"):
-            clear(path)
+        """Removes locks and temporary files that killed processes left: where all is done, nobody comes by again."""
+        for lock in self.path.glob(".*.lock"):
+            locks.clear(lock)
+        for folder in (".", START, "weights", f"weights/{FINETUNED}", "history", "checkpoints"):
+            files.clear(self.path / folder)
 
     @property
     def data(self) -> pathlib.Path:
@@ -280,7 +283,7 @@ class Run:
             load_weights(sandwich.get_layer(name), self.start(name))
         return bool(self.begun)
 
-    def load_sandwich(self) -> tuple[keras.Model, Prior]:
+    def load_sandwich(self) -> tuple[keras.Model, AnyPrior]:
         """Returns the whole trained model, as `load_model` does, and its prior: finetuned, if the run is.
 
         Raises:
@@ -313,13 +316,21 @@ class Run:
             set_threshold(sandwich.get_layer(f"{track}_refiner"), threshold)
         return sandwich
 
-    def prior_before(self) -> Prior | None:
+    def prior_before(self) -> AnyPrior | None:
         """Returns the prior of the weights that the trainings began with; None if they were fresh.
 
         Raises:
             RunError: if it is damaged or missing.
         """
         return self._load_prior(self.start_prior) if self.begun else None
+
+    def stage_prior(self) -> AnyPrior:
+        """Returns the prior that stage 2 made.
+
+        Raises:
+            RunError: if it is damaged or missing.
+        """
+        return self._load_prior(self.prior)
 
     def _load_thresholds(self, finetuned: bool) -> dict[str, float]:
         """Returns the threshold of each track; none where it is 0.5."""
@@ -336,9 +347,9 @@ class Run:
             raise RunError(f"{path} is damaged: delete it and run `make {command}` ({error})") from error
         return {track: found[track] for track in TRACK_NAMES}
 
-    def _load_prior(self, path: pathlib.Path) -> Prior:
+    def _load_prior(self, path: pathlib.Path) -> AnyPrior:
         try:
-            return fitting(Prior.load(path), self.config)
+            return fitting(load_prior(path), self.config)
         except FileNotFoundError as error:
             raise RunError(f"the run {self.path} has no prior: run `make stage2` first") from error
         except (OSError, ValueError) as error:
@@ -367,7 +378,7 @@ def restored(fields: dict[str, Any]) -> tuple[Config, str, str]:
     return Config.restored(kept), names["preset"], names["begun"]
 
 
-def fitting(prior: Prior, config: Config) -> Prior:
+def fitting(prior: AnyPrior, config: Config) -> AnyPrior:
     """Returns a prior that draws what a model of the config reads.
 
     Raises:

@@ -66,7 +66,10 @@ def take_over(run: Run, other: Run) -> list[str]:
                 copy(other.weights(part), run.weights(part))
             taken.append(group.stage)
     untouched = fields_of(RefinePart, FinetunePart)
-    if not run.prior.exists() and other.prior.exists() and _alike(run, other, untouched, FUSION_PARTS):
+    origin = (*_bvaes(), *FUSION_PARTS)
+    if not run.prior.exists() and other.prior.exists() and _alike(run, other, untouched, origin):
+        if other.history("prior").exists():  # what is fitted at once has none
+            copy(other.history("prior"), run.history("prior"))
         copy(other.prior, run.prior)
         taken.append("prior")
     return list(dict.fromkeys(taken))  # a shared BVAE is one stage for five tracks
@@ -95,8 +98,11 @@ def _groups(shared: bool) -> Iterator[_Group]:
     for track in TRACK_NAMES:
         name = f"{track}_refiner"
         yield _Group((name,), name, fields_of(FusionPart, PriorPart, FinetunePart), stage1_parts(track))
-    bvaes = tuple(part for track in TRACK_NAMES for part in stage1_parts(track))
-    yield _Group(FUSION_PARTS, "mfg_vae", fields_of(RefinePart, PriorPart, FinetunePart), bvaes)
+    yield _Group(FUSION_PARTS, "mfg_vae", fields_of(RefinePart, PriorPart, FinetunePart), _bvaes())
+
+
+def _bvaes() -> tuple[str, ...]:
+    return tuple(part for track in TRACK_NAMES for part in stage1_parts(track))
 
 
 def _alike(run: Run, other: Run, untouched: frozenset[str], origin: tuple[str, ...]) -> bool:

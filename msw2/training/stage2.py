@@ -14,6 +14,7 @@ from msw2.models.sandwich import FUSION_PARTS, build_sandwich, encoding_view, st
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
 from msw2.system.rows import RowFile
+from msw2.training.diffusion import train_prior
 from msw2.training.feeds import ArrayFeed, most_units
 from msw2.training.fit import Resume, fit
 from msw2.training.jobs import ALONE, Job
@@ -28,7 +29,7 @@ ENCODE_PHRASES = 32  # phrases encoded at a time: of 256 the LSTMs of five track
 
 
 def train_fusion(run: Run, store: Store, job: Job = ALONE) -> bool:
-    """Trains the MFG-VAE on the moments of the frozen BVAEs, then fits the prior of its latents.
+    """Trains the MFG-VAE on the moments of the frozen BVAEs, then fits or trains the prior.
 
     The frozen encoders are deterministic. So each phrase is encoded once, and the MFG-VAE is trained on the moments
     alone: its loss and gradients are those through the whole sandwich.
@@ -62,17 +63,25 @@ def _train(run: Run, store: Store, job: Job) -> None:
     with job.scope():
         sandwich = build_sandwich(config)
     run.load_weights(sandwich, *[part for track in TRACK_NAMES for part in stage1_parts(track)])
-    if not missing:  # only the prior is missing: it is cheap, and runs that differ in it share the rest
+    if not missing:  # only the prior is missing: runs that differ in it share the rest
         run.load_weights(sandwich, *FUSION_PARTS)
     fitted = config.fusion != "none" and missing
-    copies = config.mfg_transpositions if fitted else 1
-    moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
-    resume = _fit_fusion(run, store, sandwich, moments, job) if fitted else None
+    resume = None
+    if fitted or config.prior != "diffusion":
+        copies = config.mfg_transpositions if fitted else 1
+        moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
+    if fitted:
+        resume = _fit_fusion(run, store, sandwich, moments, job)
     if not run.writes:
         return
-    fit_run_prior(run, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
     for name in FUSION_PARTS if missing else ():
         run.save_weights(sandwich.get_layer(name), name)
+    if config.prior == "diffusion":
+        if resume:
+            resume.finish()  # the prior takes hours, and has a checkpoint of its own
+        train_prior(run, store, sandwich, run.prior_before(), path=run.prior)
+        return
+    fit_run_prior(run, phrase_latents(sandwich, config, moments, own_key)).save(run.prior)
     if resume:
         resume.finish()
 
@@ -117,9 +126,12 @@ def encode_moments(
 
 
 def fit_run_prior(run: Run, latents: np.ndarray) -> Prior:
-    """Fits the prior of a run to latents; where the run began with trained weights, it keeps a share of theirs."""
+    """Fits the prior of a run to latents, float32 [phrase, unit, latent].
+
+    Where the run began with trained weights, the prior keeps a share of theirs, if that is one of Gaussians.
+    """
     own, before = fit_prior(run.config, latents), run.prior_before()
-    return blended(own, before) if before else own
+    return blended(own, before) if isinstance(before, Prior) else own
 
 
 def phrase_latents(sandwich: keras.Model, config: Config, moments: RowFile, end: int) -> np.ndarray:

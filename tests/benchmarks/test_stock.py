@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from msw2.benchmarks import stock, training
-from msw2.config import PAPER, RELEASED, TUNED
+from msw2.config import DEMO, PAPER, RELEASED, TUNED
+from msw2.models.codes import random_codes
 from msw2.models.layers import Sampling
 from msw2.models.sandwich import PARTS, build_sandwich, bvae_view
 
@@ -16,7 +17,7 @@ SMALL = {"steps": 4, "beat_resolution": 1, "pitches": 5, "bvae_hidden": 6, "bvae
 SMALL |= {"mfg_hidden": 5, "mfg_latent": 4, "epsilon_std": 1e-7, "lowest_pitch": 40}
 # What else a decoder can be, and all moments on one scale.
 REPEATING = dataclasses.replace(
-    TUNED, decoding="latent", position=True, mfg_output="linear", mfg_target="moments"
+    DEMO, decoding="latent", position=True, mfg_output="linear", mfg_target="moments"
 )
 PRESETS = {"paper": PAPER, "released": RELEASED, "tuned": TUNED, "repeating": REPEATING}
 CONFIGS = {name: dataclasses.replace(config, **SMALL) for name, config in PRESETS.items()}
@@ -87,7 +88,7 @@ def test_stage_2_has_our_parameters_and_our_loss(name, width):
 def test_a_fusion_without_a_recurrence_is_refused():
     for fusion in ("concatenate", "project", "none"):
         with pytest.raises(ValueError, match=rf"^the stock MFG-VAE is of fusion vrae, not {fusion}$"):
-            stock.build_sandwich(dataclasses.replace(CONFIGS["tuned"], fusion=fusion))
+            stock.build_sandwich(dataclasses.replace(CONFIGS["tuned"], fusion=fusion, prior="mixture"))
 
 
 def test_the_refiner_alone_is_trained_and_has_our_loss():
@@ -111,6 +112,10 @@ def test_a_sandwich_of_stock_parts_has_our_parameters():
         assert trainable(other.get_layer(name)) == trainable(ours.get_layer(name)), name
     phrases = np.zeros((2, config.bars, config.steps, config.pitches, 5), bool)
     assert other(phrases)["pianoroll"].shape == phrases.shape
+    # What a diffusion looks at is there, too.
+    code, cells = config.bvae_latent, config.unit_steps * config.pitches
+    kernel, _ = random_codes(tracks=5, code=code, cells=cells).decoding(other)
+    assert kernel.shape == (5, code, cells)
 
 
 def test_pytorch_has_our_parameters_and_our_loss():

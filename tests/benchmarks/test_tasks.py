@@ -15,6 +15,7 @@ from msw2.kernels.lstm import LSTM
 from msw2.music.tracks import TRACK_NAMES
 
 SMALL = {"steps": 4, "beat_resolution": 1, "pitches": 5, "bvae_hidden": 6, "bvae_latent": 3}
+SMALL |= {"prior_width": 64, "prior_layers": 1}
 SMALL |= {"mfg_hidden": 5, "mfg_latent": 4, "batch_size": 8, "lowest_pitch": 40}
 JOB = {"preset": "tuned", "overrides": SMALL, "threads": 0, "track": "bass", "bars": 20}
 

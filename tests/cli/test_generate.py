@@ -57,18 +57,6 @@ def test_facts_are_seeds_and_figures(command, own_run):
     assert about.figures["notes a bar"] == pytest.approx(notes / 12, abs=0.05)
 
 
-def test_figures_are_of_notes_and_bars():
-    phrases = np.zeros((2, 4, 48, 84, 5), bool)
-    phrases[0, 0, :6, 40, 0] = True  # six hits of the drums
-    phrases[0, 0, 40:, 30, 1] = True  # one note of the piano, over a bar line
-    phrases[0, 1, :5, 30, 1] = True
-    phrases[1, 2, 7:9, [50, 54, 57], 4] = True  # a chord of the strings
-    assert generate._figures(phrases) == {
-        "notes a bar": 1.2,
-        "bars with each track, %": "drums 12, piano 25, guitar 0, bass 0, strings 12",
-    }
-
-
 def test_flat_songs_without_sound(command, own_run):
     folder = own_run.path / "samples" / "generated"
     for name in ("song-000.wav", "song-000.ogg", "song-000-bass.wav", "song-007.ogg"):

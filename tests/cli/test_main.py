@@ -34,7 +34,9 @@ def test_it_lists_every_command_with_a_sentence(tmp_path):
 def test_a_command_that_there_is_not_is_refused(tmp_path):
     done = msw2("generat", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: 'generat' is not one of bench, compare, data, ")
+    assert done.stderr.startswith(
+        "error: 'generat' is not one of accompany, bench, compare, continue, data, "
+    )
 
 
 def test_a_sub_command_is_the_command_with_its_flags(tmp_path):
@@ -43,6 +45,12 @@ def test_a_sub_command_is_the_command_with_its_flags(tmp_path):
     done = msw2("data", "--midi=none", "--lpd=none", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: --midi and --lpd are given: give one source\n"
+
+
+def test_a_verb_that_python_reserves_is_a_command(tmp_path):
+    assert "\n  continue  " in msw2(folder=tmp_path).stdout
+    done = msw2("continue", "--midi=none.mid", "--noaudio", folder=tmp_path)
+    assert done.stderr.startswith("error: none.mid: cannot be read")
 
 
 def test_help_lists_the_flags_that_commands_share(tmp_path):

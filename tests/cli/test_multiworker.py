@@ -19,7 +19,7 @@ from msw2.config import SMOKE
 from msw2.data import packing
 from msw2.data.shards import shard_name, write_shard
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
-from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import build_sandwich, stage1_parts
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
@@ -158,7 +158,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(command, content, runs, store)
     assert [status for status, _ in done] == [0, 0], done
     assert two.history("mfg_vae").read_text().splitlines()[1:3] == seconds  # these are not trained again
     assert_alike(content, runs, "mfg_vae", ("mfg_encoder", "mfg_decoder"))
-    assert np.allclose(*(Prior.load(run.prior).points for run in runs), rtol=0, atol=1e-5)
+    assert np.allclose(*(load_prior(run.prior).points for run in runs), rtol=0, atol=1e-5)
     assert not two.checkpoint("mfg_vae").exists()
 
 

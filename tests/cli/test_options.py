@@ -14,6 +14,7 @@ from msw2.cli.launch import OptionError, launch
 from msw2.config import CHOICES, PAPER, PRESETS, RELEASED, TUNED, Config, adapting
 from msw2.data.store import StoreError
 from msw2.system import children
+from msw2.system.owners import Owner
 from msw2.system.progress import MARK, REPORTING, Board
 from msw2.training.device import resolved_precision
 from msw2.training.jobs import ALONE, Job
@@ -141,11 +142,16 @@ def taking(parse, tmp_path, monkeypatch):
     return bound
 
 
-def test_a_training_removes_the_locks_of_killed_ones(taking):
-    run = taking("run")
+def test_a_training_removes_locks_and_temporary_files_of_killed_ones(taking):
+    run, gone = taking("run"), f".msw2-{Owner.me()._replace(begun=1).text()}-0123abcd"
     (run.path / ".bass_bvae.lock").touch()
+    (run.path / f"{gone}.txt").touch()
+    for folder in ("history", "weights/finetuned"):
+        (run.path / folder).mkdir(parents=True)
+        (run.path / folder / f"{gone}.png").touch()
     assert taking("run") == run
-    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "data.json", "flags.txt"]
+    left = sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file())
+    assert left == ["config.json", "data.json", "flags.txt"]
 
 
 def pretend(run, *parts):

@@ -1,5 +1,8 @@
 """Packing a run into the package."""
 
+import dataclasses
+import types
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from msw2.evaluation.half import cost_of_half
 from msw2.inference import trained
 from msw2.inference.sampling import Sampler
 from msw2.inference.trained import open_trained
+from msw2.models.prior import Prior
 from msw2.music.metrics import f1_scores
 from msw2.music.note_metrics import note_f1, note_scores
 
@@ -42,6 +46,25 @@ def test_the_weights_are_opened_by_their_name_and_the_card_has_their_figures(pac
     row = " | ".join(f"{100 * value:.1f}" for value in (*made_there, made_there.mean()))
     assert f"| notes made / notes there, % | {row} |" in card
     assert "BSD-3-Clause" in card
+
+
+def test_the_card_says_what_music_is_drawn_from(tiny_config, tiny_prior):
+    def said(config, prior):
+        return pack._prior(types.SimpleNamespace(config=config, prior=prior))
+
+    weights = sum(weight.size for weight in tiny_prior.weights)
+    assert said(tiny_config, tiny_prior) == (
+        f"Music is drawn by a diffusion model of 2 layers of width 64, {weights:,} weights, which has learnt whole "
+        "songs and stores no phrase."
+    )
+    mixture = Prior(1, 2, np.zeros((1, 12, 2)), np.zeros((1, 4, 2), int), 1.0, 0.0)
+    assert said(dataclasses.replace(tiny_config, prior="mixture"), mixture) == (
+        "Music is drawn from 4 Gaussians of 2 directions each, which store no phrase."
+    )
+    assert "4 training phrases" in said(dataclasses.replace(tiny_config, prior="parzen"), mixture)
+    assert said(dataclasses.replace(tiny_config, prior="gaussian"), mixture) == (
+        "Music is drawn from one Gaussian."
+    )
 
 
 class Fixed:

@@ -132,6 +132,6 @@ def test_what_takes_the_place_of_another_song_is_refused_before_the_work(
 def test_flags_of_the_sound_are_checked_before_the_songs_are_read(
     command, monkeypatch, given, error, message
 ):
-    monkeypatch.setattr(restore, "_songs", None)
+    monkeypatch.setattr("msw2.cli.given_songs._songs", None)
     with pytest.raises(error, match=message):
         command(restore, "--noaudio", *given.split())

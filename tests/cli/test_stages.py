@@ -18,6 +18,7 @@ from msw2.data import packing
 from msw2.data.shards import write_shard
 from msw2.data.store import FORMAT, MANIFEST, SPLITS
 from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS, build_sandwich
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
@@ -126,7 +127,7 @@ def test_stage_2_without_fusion_trains_nothing_and_says_so(command, capfd, folde
     assert capfd.readouterr().out.splitlines()[1:] == [
         "without fusion there is no MFG-VAE to train: each track is drawn by itself"
     ]
-    assert Prior.load(run.prior).latent == 15
+    assert load_prior(run.prior).latent == 15
     assert not run.figure("mfg_vae").exists()
 
 

@@ -17,6 +17,7 @@ PACKAGE = pathlib.Path(msw2.__file__).parent
 # Who may read the test songs, and why.
 MEASURING = {
     "cli/eval.py": "measures a finished run",
+    "cli/eval_songs.py": "measures songs and verbs of a finished run",
     "cli/pack.py": "measures the packaged weights, for their card",
     "cli/listening_test.py": "lets people measure a finished run",
 }

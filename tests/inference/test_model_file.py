@@ -12,8 +12,9 @@ import pytest
 
 from msw2.inference import trained
 from msw2.inference.band import Band
-from msw2.inference.model_file import CONFIG, WEIGHTS, ModelFile, rounded
+from msw2.inference.model_file import CONFIG, WEIGHTS, ModelFile, rounded, write_model_file
 from msw2.inference.trained import open_trained
+from msw2.models import prior_arrays
 from msw2.training.runs import RunError
 
 
@@ -52,6 +53,21 @@ def test_half_precision_rounds_each_weight_once_and_computes_in_float32(band, ha
     np.testing.assert_array_equal(loaded.prior.points, points)
     np.testing.assert_array_equal(loaded.prior.neighbours, band.prior.neighbours)
     assert loaded.model.compute_dtype == "float32"
+
+
+def test_a_diffusion_prior_is_rounded_too_and_opened(
+    tiny_sandwich, tiny_config, tiny_prior, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(prior_arrays, "FEWEST", 2**13)
+    sizes = {}
+    for half in (False, True):
+        write_model_file(tmp_path / "m.keras", tiny_sandwich, tiny_config, tiny_prior, half=half)
+        sizes[half] = (tmp_path / "m.keras").stat().st_size
+        _, found = ModelFile.open(tmp_path / "m.keras").load_sandwich()
+        for mine, weight in zip(found.weights, tiny_prior.weights, strict=True):
+            assert np.array_equal(mine, weight) == (not half or weight.size < 2**13)
+            assert np.abs(mine - weight).max() <= 0.04 * weight.std()
+    assert sizes[True] < 0.35 * sizes[False]
 
 
 def test_a_matrix_is_rounded_to_a_power_of_two_within_an_eighth_of_its_deviation():

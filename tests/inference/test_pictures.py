@@ -29,8 +29,12 @@ def drawn(monkeypatch):
 
 def boxes(axis):
     """The corners (left, low, right, high) of the notes drawn in an axis."""
-    vertices = [path.get_extents().extents for path in axis.collections[0].get_paths()]
-    return sorted(tuple(map(int, box)) for box in vertices)
+    return corners(axis.collections[0])
+
+
+def corners(collection):
+    """The same of one collection."""
+    return sorted(tuple(map(int, path.get_extents().extents)) for path in collection.get_paths())
 
 
 def test_notes_of_every_track_stand_where_they_sound(tmp_path, drawn):
@@ -82,6 +86,31 @@ def test_png_has_ink_where_there_are_notes_and_the_same_bytes_each_time(tmp_path
     assert share["loud"] > 0.05
     assert share["silent"] < 0.002
     assert sorted(file.name for file in tmp_path.iterdir()) == ["again.png", "loud.png", "silent.png"]
+
+
+def test_what_was_given_is_paler_than_what_was_made(tmp_path, drawn):
+    song = song_of((slice(10, 20), 14, 1), (slice(30, 34), 3, 1), (2, 5, 4))
+    given = np.ones((3, 5), bool)
+    given[1, 1] = False  # steps 16 to 31 of the piano
+    pictures.draw_pianorolls(tmp_path / "song.png", {"a": song, "b": song}, GRID, given={"b": given})
+    axes = np.array(drawn[0].axes).reshape(5, 2)
+    made, kept = axes[1, 1].collections
+    assert corners(made) == [(16, 14, 20, 15), (30, 3, 32, 4)]
+    assert corners(kept) == [(10, 14, 16, 15), (32, 3, 34, 4)]
+    assert to_hex(made.get_facecolor()[0]) == pictures.COLOURS[1]
+    assert to_hex(kept.get_facecolor()[0]) == to_hex(pictures.pale(pictures.COLOURS[1]))
+    assert len(axes[1, 0].collections) == 1  # of a song that nothing is said about
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["given", "made"]
+
+
+def test_without_anything_given_there_is_no_legend(tmp_path, drawn):
+    pictures.draw_pianorolls(tmp_path / "song.png", {"a": song_of((2, 5, 4))}, GRID)
+    assert not drawn[0].legends
+
+
+def test_a_pale_colour_is_mixed_with_white():
+    assert pictures.pale("#0033ff") == pytest.approx((0.6, 0.68, 1.0))
 
 
 def test_unfitting_songs_are_refused(tmp_path):

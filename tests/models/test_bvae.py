@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from msw2.config import PAPER, RELEASED, TUNED
+from msw2.config import DEMO, PAPER, RELEASED, TUNED
 from msw2.models import bvae
 from msw2.models.refine import build_refiner
 from msw2.models.sandwich import build_sandwich, encoding_view
@@ -54,7 +54,7 @@ SMALL = {
 
 @pytest.mark.parametrize(("target", "width"), [("means", 3), ("moments", 6)])
 def test_a_sandwich_of_phrases(target, width):
-    config = dataclasses.replace(TUNED, **SMALL, mfg_target=target)
+    config = dataclasses.replace(DEMO, **SMALL, mfg_target=target)
     sandwich, phrases = build_sandwich(config), np.random.default_rng(0).random((2, 3, 8, 6, 5)) < 0.3
     assert encoding_view(sandwich)(phrases).shape == (2, 5, width)
     # The bars of a phrase are read one after another.

@@ -184,6 +184,16 @@ def test_four_overlapping_notes_of_one_pitch_sound():
     assert song[:3, 4, 1].all()
 
 
+@pytest.mark.parametrize("silent", [0, 2])
+def test_instruments_of_a_pretty_midi_may_be_silent(silent):
+    """As those are that `to_pretty_midi` makes of a silent track: drums, or any other."""
+    song = np.zeros((8, 14, 5), bool)
+    song[3:5, 4, 1] = song[6, 2, 4] = song[7, 3, 2 - silent] = True
+    midi = to_pretty_midi(song, GRID, 60.0)
+    assert not midi.instruments[silent].notes
+    np.testing.assert_array_equal(from_pretty_midi(midi, GRID)[0], song)
+
+
 @pytest.mark.parametrize(
     ("midi", "reason"),
     [

@@ -173,3 +173,17 @@ def test_files_that_do_not_fit_the_grid_are_refused(tmp_path):
     edit(path, pianoroll_3_csc_shape=np.array([9, 10**6]))
     with pytest.raises(ValueError, match="damaged pianoroll: track 3 is no sparse matrix of 128"):
         pianoroll.load_npz(path, GRID)
+
+
+def test_chosen_cells_are_of_the_chosen_bars_and_tracks():
+    song = np.ones((6, 3, 5), bool)
+    chosen = np.zeros((2, 5), bool)
+    chosen[0, 4] = chosen[1, 1] = True
+    kept = pianoroll.chosen_cells(song, chosen)
+    assert kept[:3, :, 4].all()
+    assert kept[3:, :, 1].all()
+    assert kept.sum() == 2 * 9
+    with pytest.raises(
+        ValueError, match=r"^\[4, 5\] are not bars and tracks of a song of shape \(6, 3, 5\)$"
+    ):
+        pianoroll.chosen_cells(song, np.zeros((4, 5), bool))

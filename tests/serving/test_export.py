@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from msw2.config import SMOKE
 from msw2.inference.sampling import PhraseFunctions
+from msw2.models.prior import Prior
 from msw2.models.sandwich import build_sandwich
 from msw2.music.grid import Grid
 from msw2.serving import export
@@ -332,7 +333,7 @@ def test_an_output_more_or_less_is_found(answering):
 
 def test_a_model_of_whole_phrases_has_one_latent_vector_a_phrase():
     config = dataclasses.replace(SMOKE, unit="phrase")
-    functions = PhraseFunctions(build_sandwich(config), config, None)
+    functions = PhraseFunctions(build_sandwich(config), config, Prior.isotropic(1, 8, 1.0))
     specs = {
         name: [tuple(spec.shape) for spec in given] for name, (_, given) in signatures(functions).items()
     }

@@ -154,7 +154,7 @@ def _try_read_only(tally: Tally, name: str, work: Callable, disk: Disk) -> None:
 def _try(tally: Tally, what: str, work: Callable, disk: Disk, *, size: int, whole: dict[str, bytes]) -> None:
     """Writes to a disk that is too small, then once more with room."""
     disk.resize(size)
-    files._clear.cache_clear()  # as in the process that comes next
+    files._clear_once.cache_clear()  # as in the process that comes next
     try:
         work(disk.path)
     except BaseException as error:

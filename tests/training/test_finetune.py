@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.data.shares import Share
-from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training import finetune, stage2
@@ -94,7 +94,7 @@ def test_the_loaded_sandwich_is_the_finetuned_one_with_its_prior(staged, finetun
     # The prior is that of the finetuned latents, of training phrases in their own key.
     latents = np.asarray(expected(phrases)["latent"]).reshape(10, 8)
     np.testing.assert_allclose(prior.points[0], latents[np.lexsort(latents.T[::-1])], atol=1e-4)
-    assert np.abs(prior.points - Prior.load(finetuned.prior).points).max() > 1e-3
+    assert np.abs(prior.points - load_prior(finetuned.prior).points).max() > 1e-3
 
 
 def test_a_finetuned_run_is_not_finetuned_again(nothing_is_fitted, finetuned, store):
@@ -113,14 +113,14 @@ def test_killed_and_started_again_it_gives_the_same_bits(  # noqa: PLR0917 - fix
     assert recorded["steps"] == 5  # ten phrases, two at a time: as many bars as a batch of five has
     assert len(history(run, "finetune")) == 2
     assert not (run.path / "weights" / "finetuned").exists()
-    assert run.load_sandwich()[1].points.shape == Prior.load(run.prior).points.shape  # not finetuned yet
+    assert run.load_sandwich()[1].points.shape == load_prior(run.prior).points.shape  # not finetuned yet
     assert train_all(run, store)
     for part in PARTS:
         assert_same(run.finetuned(part), finetuned.finetuned(part))
     rows = [[{**row, "seconds": ""} for row in history(each, "finetune")] for each in (run, finetuned)]
     assert rows[0] == rows[1]
     assert not run.checkpoint("finetune").exists()
-    mine, whole = Prior.load(run.finetuned_prior), Prior.load(finetuned.finetuned_prior)
+    mine, whole = load_prior(run.finetuned_prior), load_prior(finetuned.finetuned_prior)
     assert np.array_equal(mine.points, whole.points)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from msw2.inference.sampling import PhraseFunctions, Sampler
 from msw2.models import fusion_mlp
-from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import FUSION_PARTS, PARTS, build_sandwich, decoding_view
 from msw2.training import stage2
 from msw2.training.runs import Run
@@ -56,7 +56,7 @@ def test_a_perceptron_is_trained_and_loaded(  # noqa: PLR0917 - fixtures
     for name in FUSION_PARTS:
         for start, after in zip(before[name], sandwich.get_layer(name).get_weights(), strict=True):
             assert not np.array_equal(start, after)  # the scale of the moments too
-    moments, prior = own_key_moments(sandwich, run.config, store), Prior.load(run.prior)
+    moments, prior = own_key_moments(sandwich, run.config, store), load_prior(run.prior)
     assert moments.shape == (10, 2, 5, width)
     fused = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(20, 5, width)))
     latents = fused[:, :4].reshape(10, 8)
@@ -134,7 +134,7 @@ def test_without_fusion_other_latents_of_a_track_change_what_is_generated_of_tha
 def test_without_fusion_the_papers_prior_is_a_gaussian_for_every_track(begin, store):
     run = begin(fusion="none", prior="gaussian", prior_std=0.1)
     assert stage2.train_fusion(run, store)
-    prior = Prior.load(run.prior)
+    prior = load_prior(run.prior)
     assert (prior.units, prior.latent, prior.noise, prior.spread) == (2, 15, 0.1, 0.0)
     assert not prior.points.any()
 
@@ -166,6 +166,6 @@ def test_where_only_the_prior_is_missing_nothing_else_is_made_again(  # noqa: PL
         moments = own_key_moments(sandwich, run.config, store)
         fused = np.asarray(sandwich.get_layer("mfg_encoder")(moments.reshape(20, 5, 3)))
         latents = fused[:, :4].reshape(10, 8)
-        points = Prior.load(run.prior).points[0]
+        points = load_prior(run.prior).points[0]
         np.testing.assert_allclose(points, latents[np.lexsort(latents.T[::-1])], atol=1e-4)
     assert stage2.train_fusion(run, store) is False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from msw2.data.augmentation import transpose_phrases as transpose
-from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import PARTS, encoding_view, stage1_parts
 from msw2.training import fit, refining, stage1, stage2
 from msw2.training.runs import Run
@@ -61,5 +61,5 @@ def test_stage_2_has_one_band_and_one_latent_vector_a_phrase(tmp_path, phrase, s
     drums = sandwich.get_layer("drums_encoder")(units[..., 0])[:, :3]
     np.testing.assert_allclose(moments[1, :, 0, 0], drums, atol=1e-5)
     assert stage2.train_fusion(run, store)
-    prior = Prior.load(run.prior)
+    prior = load_prior(run.prior)
     assert (prior.units, prior.latent, prior.points.shape[2]) == (1, 4, 4)

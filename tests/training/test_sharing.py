@@ -80,6 +80,7 @@ OTHER = {
     "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "linear", "mfg_target": "moments",
     "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5, "mfg_epochs": 9, "mfg_transpositions": 1,
     "prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5,
+    "prior_width": 128, "prior_layers": 2, "prior_epochs": 9, "prior_learning_rate": 0.5,
     "finetune_epochs": 9, "finetune_learning_rate": 0.5,
     "optimizer": "rmsprop", "learning_rate": 0.5, "schedule": "constant", "clip_norm": 9.0, "batch_size": 6,
     "train_bars": 9, "epoch_bars": 9, "transpose": 1, "mixed_bars": 0.25, "silent_bars": 0.25,
@@ -129,6 +130,16 @@ def test_a_finetuned_run_gives_what_its_stages_made_and_nothing_of_the_finetunin
     assert set(owners(run).values()) == {"other"}
     assert not run.finetuned_prior.parent.exists()
     assert not run.history("finetune").exists()
+
+
+def test_a_prior_that_was_trained_comes_with_its_history_and_from_the_very_same_bvaes_alone(begin):
+    run, other = begin("run"), pretend(begin("other"))
+    other.history("prior").write_text("other prior.csv")
+    assert take_over(run, other) == ALL
+    assert run.history("prior").read_text() == "other prior.csv"
+    run.prior.unlink()
+    run.weights("bass_decoder").write_text("run bass_decoder.weights.h5")
+    assert take_over(run, other) == []
 
 
 def test_another_store_shares_nothing(begin, config, make_store):

@@ -15,7 +15,7 @@ from msw2.data.stored_units import Units
 from msw2.kernels import compiled
 from msw2.models import refine
 from msw2.models.binary_neurons import BinaryNeurons
-from msw2.models.prior import Prior
+from msw2.models.prior_file import load_prior
 from msw2.models.sandwich import PARTS, build_sandwich, encoding_view, stage1_parts
 from msw2.music.tracks import TRACK_NAMES
 from msw2.training import feeds, fit, refining, stage1, stage2, store_check
@@ -341,8 +341,8 @@ def test_stage_2_killed_and_started_again_gives_the_same_bits(  # noqa: PLR0917 
     assert stage2.train_fusion(run, store)
     for part in ("mfg_encoder", "mfg_decoder"):
         assert_same(run.weights(part), fused.weights(part))
-    mine, whole = Prior.load(run.prior), Prior.load(fused.prior)
-    for field in dataclasses.fields(Prior):
+    mine, whole = load_prior(run.prior), load_prior(fused.prior)
+    for field in dataclasses.fields(mine):
         assert np.array_equal(getattr(mine, field.name), getattr(whole, field.name))
     assert recorded["steps"] == 12  # 10 phrases x 2 bars x 3 transpositions in batches of 5
     nothing_is_fitted()
@@ -358,7 +358,7 @@ def test_stage_2_keeps_the_scale_of_the_moments_and_the_prior_that_of_the_latent
         np.testing.assert_allclose(scale.mean.numpy(), flat.mean(axis=0), atol=1e-5)
         np.testing.assert_allclose(scale.deviation.numpy(), np.maximum(flat.std(axis=0), 0.01), atol=1e-5)
     means = np.asarray(sandwich.get_layer("mfg_encoder")(flat[:units]))[:, :4].reshape(10, 8)
-    prior = Prior.load(fused.prior)
+    prior = load_prior(fused.prior)
     assert (prior.units, prior.latent) == (2, 4)
     order = np.lexsort(means.T[::-1])  # the prior keeps its points sorted
     np.testing.assert_allclose(prior.points[0], means[order], atol=1e-4)
