@@ -12,14 +12,12 @@ import tensorflow as tf
 from msw2.config import Config
 from msw2.inference.sampling import PhraseFunctions, in_chunks
 from msw2.inference.trained import Trained
-from msw2.models.diffusion import SIGMAS, DiffusionPrior, places
+from msw2.inference.windows import complete_in_windows, shares, to_nobody, vary_in_windows
+from msw2.models.diffusion import SIGMAS, DiffusionPrior, SongDraws, places
 from msw2.models.prior_file import AnyPrior
 from msw2.models.sandwich import encoding_view
-from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
 
-WINDOW = 64  # bars that are drawn together: as many as the prior has learnt with
-KEPT = 32  # bars of a window that lead into what is drawn
 CHUNK = 4  # phrases that are computed together
 BETWEEN = 2.0  # noise in the middle between two songs: without it, there is half of the notes of both
 NEAREST = 0.5  # noise of the smallest variation; `SIGMAS[0]` leaves nothing
@@ -31,20 +29,26 @@ class NoComposerError(Exception):
 
 
 class SongFunctions:
-    """What the verbs need, as tensors of songs of one length, in whole phrases, at most `WINDOW` bars.
+    """What the verbs need, as tensors of songs of one length, in whole phrases, at most `windows.WINDOW` bars.
+
+    What they share is traced once.
 
     Args:
         sandwich: the trained whole.
         config: what it was built from.
-        prior: has learnt songs.
+        prior: has learnt songs; or what it draws with, where that is there already.
     """
 
-    def __init__(self, sandwich: keras.Model, config: Config, prior: DiffusionPrior):
+    def __init__(self, sandwich: keras.Model, config: Config, prior: DiffusionPrior | SongDraws):
         self.config = config
         self.phrase_shape = (*config.grid.phrase_shape, len(TRACK_NAMES))
         self._encode = encoding_view(sandwich)
         self._draws = prior.on(sandwich)
-        self._phrases = PhraseFunctions(sandwich, config, prior, chunk=CHUNK)
+        self._phrases = PhraseFunctions(sandwich, config, self._draws, chunk=CHUNK)
+        song = tf.TensorSpec([None, None, *self.phrase_shape[1:]], tf.bool)
+        codes = tf.TensorSpec([None, None, len(TRACK_NAMES), config.bvae_latent])
+        self._codes = tf.function(self._encoded, [song], autograph=False)
+        self._made = tf.function(self._decoded, [codes], autograph=False)
 
     def complete(self, pianoroll, given, where, seed, temperature):
         """Draws the bars and tracks of songs that are not given.
@@ -121,7 +125,7 @@ class SongFunctions:
         cells = tf.TensorSpec([None, *self.phrase_shape[1:]], tf.bool)
         return tf.map_fn(lambda song: one(*song), rows, fn_output_signature=cells)
 
-    def _codes(self, cells):
+    def _encoded(self, cells):
         """Maps bool [song, bar, step, pitch, track] to codes [song, unit, track, number]."""
         phrases = tf.reshape(cells, [-1, *self.phrase_shape])
         width = self.config.bvae_latent
@@ -134,7 +138,7 @@ class SongFunctions:
         units = tf.shape(cells)[1] // self.config.unit_bars
         return self._draws.codes_of(tf.reshape(made, [tf.shape(cells)[0], units, len(TRACK_NAMES), width]))
 
-    def _made(self, codes):
+    def _decoded(self, codes):
         """Maps codes to bool [song, bar, step, pitch, track]."""
         latents = self._draws.latents(codes)
         phrases = tf.reshape(latents, [-1, self.config.units, self.config.fusion_latent])
@@ -153,10 +157,6 @@ def _whole(cells):
     """Returns where whole songs lie, int32 [song, 2]; see `SongFunctions.complete`."""
     rows, bars = tf.shape(cells)[0], tf.shape(cells)[1]
     return tf.stack([tf.zeros([rows], tf.int32), tf.fill([rows], bars)], axis=1)
-
-
-def to_nobody(bars: int) -> None:
-    """Is told how far the work is, and does nothing."""
 
 
 class Composer:
@@ -206,7 +206,7 @@ class Composer:
     ) -> np.ndarray:
         """Draws the bars and tracks of a song that are not given.
 
-        A long song is drawn in windows. Each begins so early that it sees what is before and after what it draws.
+        A long song is drawn in windows; see `windows`.
 
         Args:
             song: bool [bar, step, pitch, track]; what is not given is not looked at.
@@ -218,18 +218,13 @@ class Composer:
         Returns:
             bool, the shape of `song`; its own cells where it is given.
         """
-        bars = len(song)
-        made, known = _padded(song & given[:, None, None], self.grid.bars), _padded(given, self.grid.bars)
-        while not known[:bars].all():
-            window = _window(known, self.grid)
-            where, own_seed = np.int32([[window.start, bars]]), _seed(seed, window.start)
-            drawn = self._complete(
-                made[None, window], known[None, window], where, own_seed, np.float32([temperature])
-            )
-            made[window] = drawn[0].numpy()
-            known[window] = True
-            told(min(window.stop, bars))
-        return made[:bars]
+        heat = np.float32([temperature])
+
+        def draw(cells, known, where, seed):
+            drawn = self._complete(cells[None], known[None], np.int32([where]), np.int64([seed]), heat)
+            return drawn[0].numpy()
+
+        return complete_in_windows(draw, song, given, phrase=self.grid.bars, seed=seed, told=told)
 
     def vary(
         self, song: np.ndarray, amount: float, *, seed: int, told: Callable[[int], None] = to_nobody
@@ -245,13 +240,12 @@ class Composer:
         Returns:
             bool, the shape of `song`.
         """
-        made, share = _padded(song, self.grid.bars), np.float32([amount])
-        size = _whole_phrases(WINDOW, self.grid)
-        for start in range(0, len(made), size):
-            window, where = slice(start, start + size), np.int32([[start, len(song)]])
-            made[window] = self._vary(made[None, window], share, _seed(seed, start), where)[0].numpy()
-            told(min(start + size, len(song)))
-        return made[: len(song)]
+        share = np.float32([amount])
+
+        def draw(cells, where, seed):
+            return self._vary(cells[None], share, np.int64([seed]), np.int32([where]))[0].numpy()
+
+        return vary_in_windows(draw, song, phrase=self.grid.bars, seed=seed, told=told)
 
     def between(self, first: np.ndarray, second: np.ndarray, points: int, *, seed: int) -> np.ndarray:
         """Draws a path from one phrase to another.
@@ -265,34 +259,8 @@ class Composer:
         Returns:
             bool [point, bar, step, pitch, track].
         """
-        shares = np.linspace(0, 1, points, dtype=np.float32)
         ends = (np.repeat(each[None], points, axis=0) for each in (first, second))
-        return self._between(*ends, shares, np.full(points, seed, np.int64)).numpy()
-
-
-def _window(known: np.ndarray, grid: Grid) -> slice:
-    """Returns the bars of the next window, so that the first one to be drawn has `KEPT` bars before it.
-
-    A window is of whole phrases. Near the end of a song it begins earlier, so that it is as long as can be.
-
-    Args:
-        known: bool [bar, track], in whole phrases, not all of it.
-        grid: bars of a phrase.
-    """
-    size, kept = (_whole_phrases(bars, grid) for bars in (WINDOW, KEPT))
-    first = _whole_phrases(int(np.argmin(known.all(axis=1))), grid)
-    start = max(0, min(first - kept, len(known) - size))
-    return slice(start, start + size)
-
-
-def _whole_phrases(bars: int, grid: Grid) -> int:
-    """Returns the bars of the whole phrases in some bars."""
-    return bars - bars % grid.bars
-
-
-def _seed(seed: int, start: int) -> np.ndarray:
-    """Returns the seed of the window that begins at a bar, int64 [1]; past the largest one it goes on at the least."""
-    return np.array([seed], np.int64) + np.int64(start << 32)
+        return self._between(*ends, shares(points), np.full(points, seed, np.int64)).numpy()
 
 
 def composes(config: Config) -> bool:
@@ -308,8 +276,3 @@ def check_composes(config: Config) -> None:
     """
     if not composes(config):
         raise NoComposerError(NO_SONGS.format(config.prior))
-
-
-def _padded(array: np.ndarray, multiple: int) -> np.ndarray:
-    """Returns a copy with rows of zeros at its end, up to a multiple."""
-    return np.concatenate([array, np.zeros((-len(array) % multiple, *array.shape[1:]), array.dtype)])

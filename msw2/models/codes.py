@@ -113,7 +113,7 @@ class Codes:
 
     def to_means(self, codes):
         """Maps codes, float32 [song, unit, track, number], to means of that shape."""
-        turned = per_track(codes, ops.convert_to_tensor(np.swapaxes(self.axes, 1, 2).copy()))
+        turned = per_track(codes, ops.swapaxes(self.axes, 1, 2))
         return turned * self.scale[:, None] + self.middle
 
     def of_cells(self, cells):

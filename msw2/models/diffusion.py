@@ -112,13 +112,30 @@ class DiffusionPrior:
 
 
 class SongDraws:
-    """A diffusion prior at work with a sandwich, in the graph. Songs are drawn by themselves, by their seeds."""
+    """A diffusion prior at work with a sandwich, in the graph. Songs are drawn by themselves, by their seeds.
+
+    Its matrices are variables: graphs refer to them, where constants would be in each graph again. What takes the noise
+    away is traced once, and all draws call it.
+    """
 
     def __init__(self, prior: DiffusionPrior, sandwich: keras.Model):
-        self._prior, self._codes = prior, prior.codes
+        import tensorflow as tf  # noqa: PLC0415 - as in `models.prior`
+
+        self._prior = prior
         self._network = prior.network()
         self._fuse = sandwich.get_layer("mfg_encoder")
-        self._draft, self._draft_bias = prior.codes.decoding(sandwich)
+        self._draft = tuple(keras.Variable(each, trainable=False) for each in prior.codes.decoding(sandwich))
+        self._codes = Codes(
+            **{name: keras.Variable(getattr(prior.codes, name), trainable=False) for name in _SPACE}
+        )
+        codes = tf.TensorSpec([None, None, len(TRACKS), prior.codes.size])
+        given, place = (tf.TensorSpec([None, None, size]) for size in (len(TRACKS), 2))
+        levels = tf.TensorSpec([STEPS, None])
+        self._denoise = tf.function(self._denoised, [codes, levels, codes, given, place], autograph=False)
+
+    def on(self, _: keras.Model) -> "SongDraws":
+        """Returns itself: what is at work with a sandwich stands where a prior does, and holds its numbers once."""
+        return self
 
     def sample(self, seeds, temperatures):
         """Draws one phrase a seed, without a place in a song; see `models.prior.Prior.sample`."""
@@ -147,7 +164,7 @@ class SongDraws:
 
         levels = tf.cast(noise_levels(), tf.float32)[:, None] * tf.ones_like(temperatures)
         begin = (levels[0] * temperatures)[:, None, None, None] * _noise(codes, seeds)
-        return self._denoised(begin, levels, codes, given, place)
+        return self._denoise(begin, levels, codes, given, place)
 
     def vary(self, codes, sigmas, place, seeds):
         """Draws codes that are like some codes, for all that noise of a given deviation leaves of them.
@@ -165,7 +182,7 @@ class SongDraws:
 
         begin = codes + sigmas[:, None, None, None] * _noise(codes, seeds)
         nothing = tf.zeros(tf.shape(codes)[:3])
-        return self._denoised(begin, noise_levels(sigmas), codes, nothing, place)
+        return self._denoise(begin, noise_levels(sigmas), codes, nothing, place)
 
     def latents(self, codes):
         """Returns the MFG-VAE's latents of codes, float32 [song, unit, latent]."""
@@ -184,14 +201,17 @@ class SongDraws:
         """Takes the noise away, from the first of the noise levels, [step, song], to the last."""
         import tensorflow as tf  # noqa: PLC0415 - as above
 
-        shape, last = tf.shape(noisy), STEPS - 1
+        shape = tf.shape(noisy)
         rest = {
             "given": given,
             "place": place,
             "position": tf.tile(tf.range(shape[1])[None], [shape[0], 1]),
             "segment": tf.zeros(shape[:2], tf.int32),
         }
-        strides = tf.math.log(levels[:-1] / levels[1:])  # [step, song]; none of them is 0
+        levels = tf.concat(
+            [levels, levels[-1:]], axis=0
+        )  # no step follows the last: its noise is not looked at
+        strides = tf.math.log(levels[:-1] / levels[1:])  # [step, song]; none but the last is 0
         slopes = tf.concat([tf.zeros_like(strides[:1]), 0.5 * strides[1:] / strides[:-1]], axis=0)
 
         def step(index, noisy, before):
@@ -204,16 +224,15 @@ class SongDraws:
             return index + 1, shrunk * noisy - tf.math.expm1(-stride) * ahead, clean
 
         loop = (tf.constant(0), noisy, tf.zeros_like(noisy))
-        _, noisy, _ = tf.while_loop(lambda index, *_: index < last, step, loop, maximum_iterations=last)
-        return self._clean(noisy, levels[last], codes, rest)
+        _, _, clean = tf.while_loop(lambda index, *_: index < STEPS, step, loop, maximum_iterations=STEPS)
+        return clean
 
     def _clean(self, noisy, sigma, codes, rest: dict):
         """Returns the codes that are expected behind noisy ones, of noise [song]; given ones stay."""
         import tensorflow as tf  # noqa: PLC0415 - as above
 
         sigma = tf.tile(sigma[:, None], [1, tf.shape(noisy)[1]])
-        draft = self._draft, self._draft_bias
-        inputs = noisy_inputs(self._codes, draft, noisy, codes, sigma=sigma, given=rest["given"])
+        inputs = noisy_inputs(self._codes, self._draft, noisy, codes, sigma=sigma, given=rest["given"])
         probability = tf.sigmoid(self._network(inputs | rest))
         return tf.where(rest["given"][..., None] > 0, codes, self._codes.of_cells(probability))
 
@@ -236,7 +255,7 @@ def noisy_inputs(codes: Codes, draft: tuple[np.ndarray, np.ndarray], noisy, clea
     total = codes.variance + ops.square(sigma)[..., None, None]
     expected = ops.where(known, clean, codes.variance / total * noisy)  # the best that is linear (Wiener)
     return {
-        "codes": ops.where(known, clean / np.sqrt(codes.variance), noisy / ops.sqrt(total)),
+        "codes": ops.where(known, clean / ops.sqrt(codes.variance), noisy / ops.sqrt(total)),
         "draft": per_track(expected, ops.convert_to_tensor(draft[0])) + draft[1],
         "log_sigma": ops.log(sigma),
     }

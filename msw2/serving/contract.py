@@ -11,35 +11,42 @@ from msw2.music.tracks import TRACK_NAMES
 MODEL = "msw2"  # name under which it is served
 MAX_TEMPERATURE = 10.0  # far beyond 1, the prior as fitted; nothing but noise is left there
 
-PIANOROLL, NOTES, COUNT, PNG, LATENT = (
-    "pianoroll",
-    "notes",
-    "count",
-    "png_bytes",
-    "latent",
-)  # inputs and outputs
+# Names of inputs and outputs.
+PIANOROLL, NOTES, COUNT, PNG, LATENT = "pianoroll", "notes", "count", "png_bytes", "latent"
+SEED, TEMPERATURE = "seed", "temperature"
+BARS, MORE, WRITE, GIVEN, WHERE = "bars", "more", "write", "given", "where"
+AMOUNT, SHARE = "amount", "share"
+FIRST, SECOND = "first_{}", "second_{}"  # names of two phrases, by the name of one
 AS_NOTES, AS_PNG = "_notes", "_png"  # how the names of signatures end, by the form of their phrases
 
 HEADER_BYTES = 26
 MAX_PIXEL = 2 ** len(TRACK_NAMES) - 1
 
 
-def png_header(grid: Grid) -> bytes:
-    """Returns how the PNG file of every phrase begins: its size, eight bits a pixel, greyscale.
+def png_header(grid: Grid, bars: int | None = None) -> bytes:
+    """Returns how a PNG file begins: its size, eight bits a pixel, greyscale.
 
     What begins otherwise is refused before it is decompressed: a small file may hold a huge picture.
+
+    Args:
+        grid: of what is drawn.
+        bars: of a song; None: of a phrase.
     """
-    size = (grid.bars * grid.steps).to_bytes(4, "big") + grid.pitches.to_bytes(4, "big")
+    width = (grid.bars if bars is None else bars) * grid.steps
+    size = width.to_bytes(4, "big") + grid.pitches.to_bytes(4, "big")
     return b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + size + b"\x08\x00"
 
 
-def png_kind(grid: Grid) -> str:
+def png_kind(grid: Grid, bars: int | None = None) -> str:
     """Returns in words what `png_header` demands."""
-    return f"PNG images of {grid.bars * grid.steps} x {grid.pitches} pixels, 8 bits, greyscale"
+    width = (grid.bars if bars is None else bars) * grid.steps
+    return f"PNG images of {width} x {grid.pitches} pixels, 8 bits, greyscale"
 
 
 def png_of_phrase(phrase: np.ndarray) -> bytes:
-    """Returns a phrase as a PNG file, without loss: a column a step, a row a pitch, and in each pixel a bit a track.
+    """Returns a phrase, or a song, as a PNG file, without loss.
+
+    A column is a step, a row is a pitch, and each pixel has a bit a track.
 
     Args:
         phrase: bool [bar, step, pitch, track].
@@ -51,14 +58,19 @@ def png_of_phrase(phrase: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def phrase_of_png(content: bytes, grid: Grid) -> np.ndarray:
-    """Returns the phrase of a PNG file that `png_of_phrase` or a server made, bool [bar, step, pitch, track].
+def phrase_of_png(content: bytes, grid: Grid, bars: int | None = None) -> np.ndarray:
+    """Returns what is in a PNG file that `png_of_phrase` or a server made, bool [bar, step, pitch, track].
+
+    Args:
+        content: of the file.
+        grid: of what is drawn.
+        bars: of a song; None: it is a phrase.
 
     Raises:
-        ValueError: if it is no PNG file, or not of a phrase of this grid.
+        ValueError: if it is no PNG file, or not of this grid and so many bars.
     """
-    if content[:HEADER_BYTES] != png_header(grid):
-        raise ValueError(f"phrases are {png_kind(grid)}")
+    if content[:HEADER_BYTES] != png_header(grid, bars):
+        raise ValueError(f"{'phrases' if bars is None else 'songs'} are {png_kind(grid, bars)}")
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             pixels = np.asarray(image).T
@@ -67,4 +79,4 @@ def phrase_of_png(content: bytes, grid: Grid) -> np.ndarray:
     if pixels.max() > MAX_PIXEL:
         raise ValueError(f"a pixel is {pixels.max()}, at most {MAX_PIXEL}: a bit a track")
     cells = np.unpackbits(pixels[..., None], axis=-1, count=len(TRACK_NAMES), bitorder="little")
-    return cells.reshape(*grid.phrase_shape, -1).astype(bool)
+    return cells.reshape(-1, *grid.phrase_shape[1:], len(TRACK_NAMES)).astype(bool)

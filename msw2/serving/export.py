@@ -11,18 +11,22 @@ import numpy as np
 
 import msw2
 from msw2.inference.sampling import PhraseFunctions
+from msw2.inference.songs import SongFunctions
 from msw2.inference.trained import Trained
+from msw2.inference.windows import WINDOW
+from msw2.models.diffusion import DiffusionPrior
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
 from msw2.serving.contract import MODEL
 from msw2.serving.loader import INVALID_ARGUMENT
 from msw2.serving.loader_process import ExportError, Refusal, ask
 from msw2.serving.signatures import DEFAULT, example_inputs, signatures, wrong_inputs
+from msw2.serving.song_signatures import song_example_inputs, song_signatures, wrong_song_inputs
 from msw2.serving.warmup import write_warmup
 from msw2.system.files import beside, naming
 
-CHECKED_ROWS = 5
-BATCHES = (1, 3, None)  # rows that are asked for at once; None: all
+CHECKED_ROWS, CHECKED_SONGS = 5, 2
+BATCHES = (1, 3, None)  # rows that are asked for at once, where there are as many; None: all
 EXTRA = "assets.extra"  # TF Serving's name for a folder where it reads only the warm-up file
 
 
@@ -42,27 +46,34 @@ def export_run(run: Trained, version: int | None = None) -> pathlib.Path:
         ExportError: if the version is there already, a signature does not answer as the model in memory does, or one
             takes a wrong request.
     """
-    functions = serving_functions(run)
+    phrases, songs = serving_functions(run)
     target = _target(run.path / "export" / MODEL, version)
     with _published(target) as folder:
-        endpoints = _write(functions, folder)
+        endpoints = _write(phrases, songs, folder)
         extra = folder / EXTRA
         extra.mkdir()
-        (extra / "msw2.json").write_text(json.dumps(_constants(run), indent=2) + "\n", "utf-8")
-        inputs = example_inputs(functions, CHECKED_ROWS)
+        constants = _constants(run) | {"signatures": [*endpoints, DEFAULT]}
+        constants |= {"song_bars": WINDOW} if songs else {}
+        (extra / "msw2.json").write_text(json.dumps(constants, indent=2) + "\n", "utf-8")
+        inputs = example_inputs(phrases, CHECKED_ROWS)
+        if songs:
+            inputs |= song_example_inputs(songs.config.grid, CHECKED_SONGS)
         first = {name: {key: rows[:1] for key, rows in arrays.items()} for name, arrays in inputs.items()}
         write_warmup(extra / "tf_serving_warmup_requests", MODEL, first)
         check(folder, endpoints, inputs)
     return target
 
 
-def serving_functions(run: Trained) -> PhraseFunctions:
-    """Returns the functions of a run for serving, one phrase at a time.
+def serving_functions(run: Trained) -> tuple[PhraseFunctions, SongFunctions | None]:
+    """Returns the functions of a run for serving, one phrase at a time, and those of songs if the prior knows any.
 
-    Most requests to a server are for one phrase.
+    Most requests to a server are for one phrase. Both functions share what they draw with, so it is stored once.
     """
     sandwich, prior = run.load_sandwich()
-    return PhraseFunctions(sandwich, run.config, prior, chunk=1)
+    draws = prior.on(sandwich)
+    phrases = PhraseFunctions(sandwich, run.config, draws, chunk=1)
+    knows_songs = isinstance(prior, DiffusionPrior)
+    return phrases, SongFunctions(sandwich, run.config, draws) if knows_songs else None
 
 
 def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str, dict]) -> None:
@@ -71,18 +82,19 @@ def check(folder: pathlib.Path, endpoints: dict[str, Callable], inputs: dict[str
     Args:
         folder: of the SavedModel.
         endpoints: signature to the function that it was made from; `serving_default` is `generate`.
-        inputs: for every signature, as `example_inputs` has them, at least three rows.
+        inputs: for every signature, as `example_inputs` and `song_example_inputs` have them.
 
     Raises:
         ExportError: if it cannot be loaded, a signature is missing or answers otherwise, or it answers at all where
-            `wrong_inputs` should be refused.
+            `wrong_inputs` and `wrong_song_inputs` should be refused.
     """
     right = [
         (name, {key: array[:rows] for key, array in given.items()})
         for name, given in inputs.items()
         for rows in BATCHES
+        if rows is None or rows <= len(next(iter(given.values())))
     ]
-    wrong = wrong_inputs(inputs)
+    wrong = wrong_inputs(inputs) + wrong_song_inputs(inputs)
     answers = ask(folder, right + wrong)
     known = {}
     for (name, given), answer in zip(right, answers, strict=False):
@@ -114,14 +126,17 @@ def _same(answer: np.ndarray, value: np.ndarray) -> bool:
     return answer.dtype.kind == value.dtype.kind and np.array_equal(answer, value)
 
 
-def _write(functions: PhraseFunctions, folder: pathlib.Path) -> dict[str, Callable]:
+def _write(
+    phrases: PhraseFunctions, songs: SongFunctions | None, folder: pathlib.Path
+) -> dict[str, Callable]:
     """Writes the SavedModel and returns the functions of its signatures."""
+    found = signatures(phrases) | (song_signatures(songs) if songs else {})
     archive = keras.export.ExportArchive()
     # Without `track`, which would store every weight a second time. Never compiled by XLA: TF Serving refuses
     # every request to such a signature. The first becomes `serving_default`.
     endpoints = {
         name: archive.add_endpoint(name, function, input_signature=specs)
-        for name, (function, specs) in signatures(functions).items()
+        for name, (function, specs) in found.items()
     }
     archive.write_out(folder, verbose=False)
     return endpoints

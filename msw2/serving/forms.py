@@ -1,55 +1,81 @@
-"""The forms in which signatures take and give phrases, in the graph: pianorolls, notes, and PNG images.
+"""The forms in which signatures take and give phrases and songs, in the graph: pianorolls, notes, and PNG images.
 
 All are exact. They need nothing but TensorFlow's own operations, so that a server without Python has them.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES, TRACKS
 from msw2.serving import contract
+from msw2.serving.checks import require, song_length
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """A form of phrases.
+    """A form of phrases, or of songs of one length.
 
     Attributes:
         suffix: how the names of its signatures end.
-        spec: a batch of phrases as an input.
+        specs: a batch of them as inputs.
         read: maps such a batch to bool [phrase, bar, step, pitch, track].
         write: maps bool [phrase, bar, step, pitch, track] to outputs by name.
     """
 
     suffix: str
-    spec: tf.TensorSpec
+    specs: tuple[tf.TensorSpec, ...]
     read: Callable
     write: Callable
 
 
 def forms(grid: Grid) -> tuple[Form, Form, Form]:
-    """Returns pianorolls, notes and PNG images of a grid."""
+    """Returns pianorolls, notes and PNG images of a grid's phrases."""
     roll = tf.TensorSpec([None, *grid.phrase_shape, len(TRACK_NAMES)], tf.bool, contract.PIANOROLL)
-    notes = tf.TensorSpec([None, None, 4], tf.int32, contract.NOTES)
-    png = tf.TensorSpec([None], tf.string, contract.PNG)
     return (
-        Form("", roll, lambda cells: cells, lambda cells: {contract.PIANOROLL: cells}),
+        Form("", (roll,), lambda cells: cells, lambda cells: {contract.PIANOROLL: cells}),
         Form(
             contract.AS_NOTES,
-            notes,
-            lambda notes: cells_of_notes(notes, grid),
+            (_NOTES,),
+            lambda notes: cells_of_notes(notes, grid, grid.bars),
             lambda cells: notes_of_cells(cells, grid),
         ),
         Form(
             contract.AS_PNG,
-            png,
+            (_PNG,),
             lambda png: cells_of_png(png, grid),
             lambda cells: {contract.PNG: png_of_cells(cells, grid)},
         ),
     )
+
+
+def song_forms(grid: Grid) -> tuple[Form, Form, Form]:
+    """Returns pianorolls, notes and PNG images of songs. Notes do not say how long a song is, so `bars` does."""
+    shape = [None, None, grid.steps, grid.pitches, len(TRACK_NAMES)]
+
+    def of_roll(cells):
+        bars = song_length(tf.fill([tf.shape(cells)[0]], tf.shape(cells)[1]), grid)
+        return tf.reshape(cells, [-1, bars, *shape[2:]])
+
+    def of_notes(notes, bars):
+        return cells_of_notes(notes, grid, song_length(bars, grid))
+
+    bars = tf.TensorSpec([None], tf.int32, contract.BARS)
+    phrases = forms(grid)
+    return tuple(
+        dataclasses.replace(form, specs=specs, read=read)
+        for form, specs, read in (
+            (phrases[0], (tf.TensorSpec(shape, tf.bool, contract.PIANOROLL),), of_roll),
+            (phrases[1], (_NOTES, bars), of_notes),
+            (phrases[2], (_PNG,), lambda png: cells_of_song_png(png, grid)),
+        )
+    )
+
+
+_NOTES = tf.TensorSpec([None, None, 4], tf.int32, contract.NOTES)
+_PNG = tf.TensorSpec([None], tf.string, contract.PNG)
 
 
 def notes_of_cells(cells: tf.Tensor, grid: Grid) -> dict[str, tf.Tensor]:
@@ -75,18 +101,24 @@ def notes_of_cells(cells: tf.Tensor, grid: Grid) -> dict[str, tf.Tensor]:
     return {contract.NOTES: ragged.to_tensor(), contract.COUNT: count}
 
 
-def cells_of_notes(notes: tf.Tensor, grid: Grid) -> tf.Tensor:
+def cells_of_notes(notes: tf.Tensor, grid: Grid, bars: int | tf.Tensor) -> tf.Tensor:
     """Maps int32 [phrase, note, 4], as `notes_of_cells` has them, to bool [phrase, bar, step, pitch, track].
 
     Notes of length 0 are padding. Others may overlap, and be in any order. A drum sounds one step, however long.
+
+    Args:
+        notes: of phrases or songs.
+        grid: their grid.
+        bars: of each.
     """
-    steps, highest = grid.bars * grid.steps, grid.lowest_pitch + grid.pitches - 1
+    steps, highest = bars * grid.steps, grid.lowest_pitch + grid.pitches - 1
+    last = f"{steps - 1}" if isinstance(bars, int) else f"{grid.steps} x bars - 1"
     step, pitch, length, track = tf.unstack(notes, axis=-1)
     fits = (step >= 0) & (step < steps) & (length <= steps - step) & (length > 0)
     fits &= (pitch >= grid.lowest_pitch) & (pitch <= highest) & (track >= 0) & (track < len(TRACKS))
     notes = require(
         fits | (length == 0),
-        f"notes are [step 0..{steps - 1}, MIDI pitch {grid.lowest_pitch}..{highest}, length in steps up to the end "
+        f"notes are [step 0..{last}, MIDI pitch {grid.lowest_pitch}..{highest}, length in steps up to the end "
         f"of the phrase, track 0..{len(TRACKS) - 1}], and of length 0 where they are padding",
         notes,
     )
@@ -103,7 +135,7 @@ def cells_of_notes(notes: tf.Tensor, grid: Grid) -> tf.Tensor:
         return tf.scatter_nd(where, sounds, shape)
 
     lines = tf.cumsum(marked(step) - marked(ends), axis=-1)[..., :-1] > 0
-    return tf.reshape(tf.transpose(lines, [0, 3, 2, 1]), [-1, *grid.phrase_shape, len(TRACKS)])
+    return _barred(tf.transpose(lines, [0, 3, 2, 1]), bars, grid)
 
 
 def png_of_cells(cells: tf.Tensor, grid: Grid) -> tf.Tensor:
@@ -117,38 +149,50 @@ def cells_of_png(png: tf.Tensor, grid: Grid) -> tf.Tensor:
     """Maps PNG files, string [phrase], to bool [phrase, bar, step, pitch, track]."""
     begins = tf.strings.substr(png, 0, contract.HEADER_BYTES) == contract.png_header(grid)
     png = require(begins, f"{contract.PNG} are {contract.png_kind(grid)}", png)
-    shape = [grid.pitches, grid.bars * grid.steps, 1]
-    pixels = tf.map_fn(
-        lambda content: tf.ensure_shape(tf.io.decode_png(content, channels=1), shape),
-        png,
-        fn_output_signature=tf.TensorSpec(shape, tf.uint8),
-    )
+    return _decoded(png, grid, grid.bars)
+
+
+def cells_of_song_png(png: tf.Tensor, grid: Grid) -> tf.Tensor:
+    """Maps PNG files of songs of one length, string [song], to bool [song, bar, step, pitch, track]."""
+    header = tf.strings.substr(png, 0, contract.HEADER_BYTES)
+    found = tf.cast(tf.io.decode_raw(header, tf.uint8, fixed_length=contract.HEADER_BYTES), tf.int32)
+    width = tf.reduce_sum(
+        found[:, 16:20] * [0, 1 << 16, 1 << 8, 1], axis=1
+    )  # of many millions, others are left
+    known = tf.constant(list(contract.png_header(grid)))
+    fits = tf.reduce_all(found[:, :17] == known[:17]) & tf.reduce_all(found[:, 20:] == known[20:])
+    fits &= tf.reduce_all(width % grid.steps == 0)
+    kind = f"PNG images of {grid.steps} pixels a bar x {grid.pitches} pixels, 8 bits, greyscale"
+    bars = song_length(require(fits, f"{contract.PNG} are {kind}", width) // grid.steps, grid)
+    with tf.control_dependencies([bars]):  # nothing is decompressed before its size is known
+        return _decoded(tf.identity(png), grid, bars)
+
+
+def _decoded(png: tf.Tensor, grid: Grid, bars: int | tf.Tensor) -> tf.Tensor:
+    """Maps PNG files whose size has been checked to bool [phrase, bar, step, pitch, track]."""
+    width = bars * grid.steps
+    known = tf.TensorSpec([grid.pitches, width if isinstance(bars, int) else None, 1], tf.uint8)
+
+    def pixels_of(content):
+        pixels = tf.io.decode_png(content, channels=1)
+        return tf.ensure_shape(tf.reshape(pixels, [grid.pitches, width, 1]), known.shape)
+
+    pixels = tf.map_fn(pixels_of, png, fn_output_signature=known)
     allowed = f"pixels are 0..{contract.MAX_PIXEL}: a bit a track"
     pixels = require(pixels <= contract.MAX_PIXEL, allowed, pixels)
     cells = tf.bitwise.bitwise_and(pixels, _bits()) > 0
-    return tf.reshape(tf.transpose(cells, [0, 2, 1, 3]), [-1, *grid.phrase_shape, len(TRACKS)])
+    return _barred(tf.transpose(cells, [0, 2, 1, 3]), bars, grid)
 
 
-def require(
-    condition: tf.Tensor, allowed: str, value: tf.Tensor, received: Sequence[tf.Tensor] = ()
-) -> tf.Tensor:
-    """Returns a value after a check in the graph. Where that fails, a server answers 400 with the message.
-
-    Args:
-        condition: bool, of any shape; has to hold everywhere.
-        allowed: what is allowed, for the message.
-        value: what may be used only where the condition holds.
-        received: shown in the message.
-    """
-    shown = ["received", *received] if received else []
-    check = tf.debugging.Assert(tf.reduce_all(condition), [allowed, *shown])
-    with tf.control_dependencies([check]):
-        return tf.identity(value)
+def _barred(cells: tf.Tensor, bars: int | tf.Tensor, grid: Grid) -> tf.Tensor:
+    """Returns cells, bool [phrase, step, pitch, track], as bool [phrase, bar, step, pitch, track]."""
+    return tf.reshape(cells, [tf.shape(cells)[0], bars, grid.steps, grid.pitches, len(TRACKS)])
 
 
 def _lines(cells: tf.Tensor, grid: Grid) -> tf.Tensor:
     """Returns cells as bool [phrase, track, pitch, step of the phrase]."""
-    flat = tf.reshape(cells, [-1, grid.bars * grid.steps, grid.pitches, len(TRACKS)])
+    steps = tf.shape(cells)[1] * grid.steps
+    flat = tf.reshape(cells, [tf.shape(cells)[0], steps, grid.pitches, len(TRACKS)])
     return tf.transpose(flat, [0, 3, 2, 1])
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.inference.sampling import PhraseFunctions
-from msw2.serving.contract import AS_NOTES, AS_PNG, LATENT, MAX_TEMPERATURE, NOTES, PIANOROLL, PNG
-from msw2.serving.forms import Form, forms, require
+from msw2.serving.checks import checked, heat, require
+from msw2.serving.contract import AS_NOTES, AS_PNG, BARS, LATENT, NOTES, PIANOROLL, PNG, SEED, TEMPERATURE
+from msw2.serving.forms import Form, forms
 
 DEFAULT = "serving_default"  # `generate` under the name that is taken where a request names none
 
@@ -16,13 +17,14 @@ def signatures(functions: PhraseFunctions) -> dict[str, tuple[Callable, list[tf.
     """Returns the twelve signatures by name: a function that answers with a dictionary, and its inputs.
 
     They are `generate`, `encode`, `decode` and `restore`, in each form of phrases. Each function refuses inputs of
-    other shapes: TensorFlow's C++ session does not compare them with the signature.
+    other shapes: TensorFlow's C++ session does not compare them with the signature. `song_signatures` has those of
+    songs.
     """
     kinds = _Kinds(functions)
     found = {}
     for form in forms(functions.config.grid):
         for name, (function, specs) in kinds.of_form(form).items():
-            found[name + form.suffix] = _checked(function, specs), specs
+            found[name + form.suffix] = checked(function, specs), specs
     return found
 
 
@@ -31,14 +33,21 @@ def example_inputs(functions: PhraseFunctions, rows: int) -> dict[str, dict[str,
     rng = np.random.default_rng(0)
     cells = tf.constant(rng.random((rows, *functions.phrase_shape)) < 0.02)  # about as full as music is
     latent = {LATENT: rng.standard_normal((rows, *functions.latent_shape)).astype(np.float32)}
-    drawn = {"seed": np.arange(rows), "temperature": np.linspace(0.5, 1, rows, dtype=np.float32)}
+    drawn = {SEED: np.arange(rows), TEMPERATURE: np.linspace(0.5, 1, rows, dtype=np.float32)}
     inputs = {DEFAULT: drawn}
     for form in forms(functions.config.grid):
-        given = form.write(cells)[form.spec.name].numpy()
-        given = {form.spec.name: given.astype(bytes) if given.dtype == object else given}
+        given = written(form, cells)
         of_form = {"generate": drawn, "encode": given, "decode": latent, "restore": given}
         inputs |= {name + form.suffix: arrays for name, arrays in of_form.items()}
     return inputs
+
+
+def written(form: Form, cells: tf.Tensor) -> dict[str, np.ndarray]:
+    """Returns phrases or songs, bool [phrase, bar, step, pitch, track], as inputs of a form."""
+    given = {name: value.numpy() for name, value in form.write(cells).items()}
+    given[BARS] = np.full(len(cells), cells.shape[1], np.int32)
+    arrays = {spec.name: given[spec.name] for spec in form.specs}
+    return {name: each.astype(bytes) if each.dtype == object else each for name, each in arrays.items()}
 
 
 def wrong_inputs(inputs: dict[str, dict[str, np.ndarray]]) -> list[tuple[str, dict[str, np.ndarray]]]:
@@ -56,10 +65,8 @@ def wrong_inputs(inputs: dict[str, dict[str, np.ndarray]]) -> list[tuple[str, di
             np.array([text[: len(text) // 2] for text in png]),
             np.array([b"GIF89a"]),
         ),
-        ("generate", "seed"): (drawn["seed"][:1], drawn["seed"][:, None]),
-        ("generate", "temperature"): np.float32(
-            [[heat] * len(roll) for heat in (np.nan, np.inf, -0.5, 1e30)]
-        ),
+        ("generate", SEED): (drawn[SEED][:1], drawn[SEED][:, None]),
+        ("generate", TEMPERATURE): np.float32([[heat] * len(roll) for heat in (np.nan, np.inf, -0.5, 1e30)]),
     }
     return [(name, inputs[name] | {key: array}) for (name, key), arrays in wrong.items() for array in arrays]
 
@@ -70,8 +77,8 @@ class _Kinds:
     def __init__(self, functions: PhraseFunctions):
         self._latent = tf.TensorSpec([None, *functions.latent_shape], tf.float32, LATENT)
         self._drawn = [
-            tf.TensorSpec([None], tf.int64, "seed"),
-            tf.TensorSpec([None], tf.float32, "temperature"),
+            tf.TensorSpec([None], tf.int64, SEED),
+            tf.TensorSpec([None], tf.float32, TEMPERATURE),
         ]
         roll = tf.TensorSpec([None, *functions.phrase_shape], tf.bool)
         self._generate = tf.function(functions.generate, self._drawn)
@@ -83,12 +90,7 @@ class _Kinds:
         """Returns the four signatures of a form, before inputs of other shapes are refused."""
 
         def generate(seed, temperature):
-            lengths = tf.shape(seed), tf.shape(temperature)
-            as_many = lengths[0] == lengths[1]
-            temperature = require(as_many, "there are as many temperatures as seeds", temperature, lengths)
-            fits = (temperature >= 0) & (temperature <= MAX_TEMPERATURE)  # NaN does not
-            allowed = f"temperatures are numbers from 0 to {MAX_TEMPERATURE:g}"
-            return form.write(self._generate(seed, require(fits, allowed, temperature, [temperature])))
+            return form.write(self._generate(seed, heat(temperature)))
 
         def decode(latent):
             finite = tf.math.is_finite(latent)
@@ -96,18 +98,7 @@ class _Kinds:
 
         return {
             "generate": (generate, self._drawn),
-            "encode": (lambda phrases: {LATENT: self._encode(form.read(phrases))}, [form.spec]),
+            "encode": (lambda phrases: {LATENT: self._encode(form.read(phrases))}, list(form.specs)),
             "decode": (decode, [self._latent]),
-            "restore": (lambda phrases: form.write(self._restore(form.read(phrases))), [form.spec]),
+            "restore": (lambda phrases: form.write(self._restore(form.read(phrases))), list(form.specs)),
         }
-
-
-def _checked(function: Callable, specs: list[tf.TensorSpec]) -> Callable:
-    """Returns a function that refuses inputs of other shapes, in the graph."""
-
-    def checked(*inputs):
-        return function(
-            *(tf.ensure_shape(given, spec.shape) for given, spec in zip(inputs, specs, strict=True))
-        )
-
-    return checked

@@ -116,6 +116,11 @@ def test_what_is_published_is_whole(model, run):
     assert [track["is_drum"] for track in constants["tracks"]] == [True, False, False, False, False]
     assert constants["tempo"] == 100
     assert constants["latent"] == [4, 8]
+    assert constants["signatures"] == [
+        *(verb + form for form in FORMS for verb in (GENERATE, ENCODE, DECODE, RESTORE)),
+        "serving_default",
+    ]
+    assert "song_bars" not in constants  # its prior has learnt phrases
 
 
 def test_every_weight_is_stored_once(model, smoke_sandwich):
@@ -223,7 +228,7 @@ def test_decoding_what_was_encoded_is_restoring(answers):
         (DECODE, [r"\[2,4,7\]", r"\[4,8\]", "latents are finite numbers"]),
         (
             GENERATE,
-            ["there are as many temperatures as seeds.*1.*2", r"Shape of tensor \S+ \[2,1\]"]
+            ["there are as many rows of seed and temperature.*1.*2", r"Shape of tensor \S+ \[2,1\]"]
             + [
                 rf"temperatures are numbers from 0 to 10.*{heat}"
                 for heat in ("nan", "inf", "-0.5", r"1e\+30")
@@ -266,8 +271,8 @@ def test_a_model_that_fails_the_check_is_not_published(run, tmp_path, monkeypatc
         assert not made.name.isdigit()  # a server would load it
         raise ExportError("refused")
 
-    monkeypatch.setattr(export, "serving_functions", lambda _: SIZES)
-    monkeypatch.setattr(export, "_write", lambda functions, folder: folder.mkdir())
+    monkeypatch.setattr(export, "serving_functions", lambda _: (SIZES, None))
+    monkeypatch.setattr(export, "_write", lambda *given: given[-1].mkdir() or {})
     monkeypatch.setattr(export, "check", refuse)
     with pytest.raises(ExportError, match="refused"):
         export_run(own)
