@@ -90,7 +90,7 @@ help:
 	@echo 'make infill               bars of a song anew        MIDI=song.mid BARS=5-8'
 	@echo 'make accompany            tracks to go with a song   MIDI=song.mid TRACKS=bass,drums'
 	@echo 'make interpolate          from a phrase to another   MIDI=a.mid TO=b.mid [POINTS=7]'
-	@echo 'make vary                 songs like a song          MIDI=song.mid [AMOUNT=0.3]'
+	@echo 'make vary                 some bars of songs anew    MIDI=song.mid [AMOUNT=0.3]'
 	@echo "make page                 $$MSW2_HOME/samples/index.html: hear them in a browser"
 	@echo 'make eval | figures       tables and pictures'
 	@echo 'make eval-songs           songs and verbs beside held-out songs   [FLAGS="--songs=8 --phrases=40"]'
@@ -142,10 +142,10 @@ generate export: install $(TRAINED)
 restore: install $(if $(findstring --midi,$(WORDS)),,$(STORE)) $(TRAINED)
 	$(PY) -m msw2.cli.$@ $(ON_RUN) $(ON_STORE) $(call asked,$@)
 
-# The verbs take the run of the recipe `songs` unless another one is named. They train nothing: nobody waits for hours to
-# continue a song.
+# The verbs take the packaged weights unless a run is named. They train nothing: nobody waits for hours to continue a
+# song.
 NAMED      = $(filter-out file undefined,$(origin RUN) $(origin RECIPE) $(origin FROM))
-export MSW2_VERB_RUN := $(if $(NAMED),$(MSW2_RUN),runs/songs)
+export MSW2_VERB_RUN := $(if $(NAMED),$(MSW2_RUN),tuned)
 VERB       = --run="$$MSW2_VERB_RUN"
 given      = $(if $(value $(1)),--$(2)="$$MSW2_$(1)")
 

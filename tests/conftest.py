@@ -13,13 +13,12 @@ from msw2.data.build import build_store
 from msw2.data.midi_folder import midi_folder
 from msw2.data.store import Store
 from msw2.models.codes import random_codes
-from msw2.models.denoiser import build_denoiser
-from msw2.models.diffusion import DiffusionPrior
+from msw2.models.notes_prior import NotesPrior
 from msw2.models.sandwich import build_sandwich
 from msw2.music.grid import Grid
 from msw2.music.midi import write_song
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.diffusion import denoiser_of, fit_codes
+from msw2.training.notes_prior import fit_codes, writer_of
 from msw2.training.refining import train_refiner
 from msw2.training.runs import Run
 from msw2.training.stage1 import train_bvae
@@ -96,15 +95,26 @@ def content():
 
 @pytest.fixture(scope="session")
 def song_run(tmp_path_factory, smoke_run, smoke_sandwich, tiny_store):
-    """A copy of `smoke_run` whose prior draws songs. Its network has large random weights, so that seeds differ."""
-    config = dataclasses.replace(smoke_run.config, prior="diffusion", prior_width=64, prior_layers=2)
+    """A copy of `smoke_run` whose prior writes songs. Different seeds make different music."""
+    config = dataclasses.replace(smoke_run.config, prior="notes", prior_width=16)
     run = Run.create(tmp_path_factory.mktemp("runs") / "songs", config, preset="smoke")
     shutil.copytree(smoke_run.path / "weights", run.path / "weights", dirs_exist_ok=True)
     codes = fit_codes(smoke_sandwich[0], config, tiny_store)
-    prior, rng = DiffusionPrior.of(config, codes, denoiser_of(config, codes)), np.random.default_rng(0)
-    weights = [rng.normal(scale=2.0, size=each.shape).astype(np.float32) for each in prior.weights]
-    dataclasses.replace(prior, weights=weights).save(run.prior)
+    writing_held_notes(NotesPrior.of(config, codes, writer_of(config))).save(run.prior)
     return run
+
+
+def writing_held_notes(prior):
+    """Returns an untrained prior that writes new bars of notes as in `held_notes`.
+
+    Whatever other notes it wrote, `smoke_run` would make nearly the same music of them.
+    """
+    tracks, likely = len(TRACK_NAMES), 5.0
+    weights = {name: weight.copy() for name, weight in prior.weights.items()}
+    for name, classes in {"start": [0, -1], "pitch": [36, 38], "length": [-1]}.items():
+        weights[f"{name}.logits.bias"].reshape(tracks, -1)[:, classes] += likely
+    weights["unit.repeat.bias"][-1] += likely
+    return dataclasses.replace(prior, weights=weights)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +125,7 @@ def song_sandwich(song_run):
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """Of tiny bars, two a phrase, of 8 steps and 6 pitches, drawn by a diffusion."""
+    """Of tiny bars, two a phrase, of 8 steps and 6 pitches, written by a notes prior."""
     return dataclasses.replace(
         SMOKE,
         bars=2,
@@ -127,9 +137,8 @@ def tiny_config():
         bvae_latent=3,
         mfg_hidden=7,
         mfg_latent=4,
-        prior="diffusion",
-        prior_width=64,
-        prior_layers=2,
+        prior="notes",
+        prior_width=16,
     )
 
 
@@ -147,8 +156,6 @@ def tiny_sandwich(tiny_config):
 
 @pytest.fixture(scope="session")
 def tiny_prior(tiny_config):
-    """A diffusion prior of random numbers for `tiny_sandwich`."""
-    sizes = {"tracks": len(TRACK_NAMES), "code": tiny_config.bvae_latent, "cells": 48}
-    network, rng = build_denoiser(**sizes, width=64, layers=2), np.random.default_rng(6)
-    network.set_weights([weight + rng.normal(0, 0.05, weight.shape) for weight in network.get_weights()])
-    return DiffusionPrior.of(tiny_config, random_codes(**sizes, seed=4), network)
+    """A notes prior of random numbers for `tiny_sandwich`."""
+    codes = random_codes(tracks=len(TRACK_NAMES), code=tiny_config.bvae_latent, cells=48, seed=4)
+    return NotesPrior.of(tiny_config, codes, writer_of(tiny_config))

@@ -161,8 +161,8 @@ def test_flags_are_words_of_the_shell(make):
 
 
 @pytest.mark.parametrize("path", ODD)
-def test_verbs_take_what_is_set_and_the_run_songs(make, path):
-    own = ["--run=runs/songs", "--store=here", f"--midi={path}"]
+def test_verbs_take_what_is_set_and_the_packaged_weights(make, path):
+    own = ["--run=tuned", "--store=here", f"--midi={path}"]
     asked = {
         "continue": ({"BARS": "16"}, ["--bars=16"]),
         "infill": ({"BARS": "5-8"}, ["--bars=5-8"]),
@@ -178,7 +178,7 @@ def test_verbs_take_what_is_set_and_the_run_songs(make, path):
 
 
 def test_songs_are_eight_of_64_bars(make):
-    called = ["-m", "msw2.cli.generate", "--run=runs/songs", "--songs=8", "--bars=64"]
+    called = ["-m", "msw2.cli.generate", "--run=tuned", "--songs=8", "--bars=64"]
     assert make("songs") == called
     assert make("songs", "RUN=some.keras", "FLAGS=--seed=3") == [
         "-m",

@@ -13,13 +13,13 @@ from msw2.benchmarks.training import set_up
 from msw2.config import Config
 from msw2.inference.sampling import CHUNK, PhraseFunctions, Sampler
 from msw2.models.codes import random_codes
-from msw2.models.denoiser import build_denoiser
-from msw2.models.diffusion import DiffusionPrior
+from msw2.models.notes_prior import NotesPrior
 from msw2.models.prior_file import AnyPrior
 from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.music.tracks import TRACKS
 from msw2.serving.export import export_run
 from msw2.serving.signatures import example_inputs
+from msw2.training.notes_prior import writer_of
 from msw2.training.prior import fit_prior
 from msw2.training.runs import Run
 
@@ -71,14 +71,10 @@ def serve(job: dict):
 
 def random_prior(config: Config) -> AnyPrior:
     """Returns a prior of random numbers: what it costs does not depend on them."""
-    if config.prior == "diffusion":
-        sizes = {
-            "tracks": len(TRACKS),
-            "code": config.bvae_latent,
-            "cells": config.unit_steps * config.pitches,
-        }
-        network = build_denoiser(**sizes, width=config.prior_width, layers=config.prior_layers)
-        return DiffusionPrior.of(config, random_codes(**sizes), network)
+    if config.prior == "notes":
+        cells = config.unit_steps * config.pitches
+        codes = random_codes(tracks=len(TRACKS), code=config.bvae_latent, cells=cells)
+        return NotesPrior.of(config, codes, writer_of(config))
     shape = (POINTS, config.units, config.fusion_latent)
     return fit_prior(config, np.random.default_rng(0).standard_normal(shape, np.float32))
 

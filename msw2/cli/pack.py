@@ -96,11 +96,11 @@ def _card(run: Run, band: Band, store: Store, file: pathlib.Path) -> Card:
 
 def _prior(band: Band) -> str:
     """Returns a sentence on what generation draws from."""
-    if band.config.prior == "diffusion":
-        weights = sum(weight.size for weight in band.prior.weights)
+    if band.config.prior == "notes":
+        weights = sum(weight.size for weight in band.prior.weights.values())
         return (
-            f"Music is drawn by a diffusion model of {band.prior.layers} layers of width {band.prior.width}, "
-            f"{weights:,} weights, which has learnt whole songs and stores no phrase."
+            f"Music is written note by note by a network of {weights:,} weights, which has learnt whole songs and "
+            "stores no phrase."
         )
     _, drawn, directions = band.prior.neighbours.shape
     if band.config.prior == "mixture":

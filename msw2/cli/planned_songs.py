@@ -67,8 +67,10 @@ def _made(verb: Verb, run: Trained, planned: Planned, cells: np.ndarray, *, seed
     """Returns the song that was drawn by a plan, to be written."""
     song, plan = planned
     figures = {"made": plan.wanted} | music_figures(cells, run.config.grid)
+    given = plan.given
     if isinstance(plan, Variation):
         figures |= likeness_figures(song.pianoroll, cells, run.config.grid)
+        given = plan.kept(cells, run.config.grid)
     original = plan.song if isinstance(plan, Path) else song.pianoroll
     about = About(verb.done, seeds=(seed,), preset=run.preset, figures=figures)
-    return MadeSong(song.name, cells, song.tempo, f"{verb.done}: {plan.wanted}", about, original, plan.given)
+    return MadeSong(song.name, cells, song.tempo, f"{verb.done}: {plan.wanted}", about, original, given)

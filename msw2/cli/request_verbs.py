@@ -38,7 +38,7 @@ def define_verbs() -> None:
     )
     flags.DEFINE_list("tracks", [], f"Tracks to write for accompany: some of {', '.join(TRACK_NAMES)}.")
     flags.DEFINE_float(
-        "amount", 0.3, "For vary: 0 for hardly another song, 1 for nothing in common.", 0.0, 1.0
+        "amount", 0.3, "For vary: the share of the bars of each track that is written anew.", 0.0, 1.0
     )
     flags.DEFINE_string("to", None, "For interpolate: the MIDI file whose first phrase the path ends with.")
     flags.DEFINE_integer(

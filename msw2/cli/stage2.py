@@ -23,7 +23,7 @@ def main() -> None:
         elif run.config.fusion == "none":
             print("without fusion there is no MFG-VAE to train: each track is drawn by itself")
         end_stage(run, "mfg_vae", "MFG-VAE", trained=trained)
-        if trained and run.writes and run.config.prior == "diffusion":
+        if trained and run.writes and run.config.prior == "notes":
             end_stage(run, "prior", "prior", trained=True)
 
 

@@ -1,4 +1,4 @@
-"""`make vary`: writes songs that are like given ones."""
+"""`make vary`: writes some bars of songs anew."""
 
 from absl import flags
 
@@ -16,7 +16,7 @@ def define_flags() -> None:
     define_given(VERB)
     options.define_seed()
     flags.DEFINE_float(
-        "amount", 0.3, "How far: 0 for hardly another song, 1 for nothing in common.", 0.0, 1.0
+        "amount", 0.3, "The share of the bars of each track that is written anew, 0 to 1.", 0.0, 1.0
     )
 
 

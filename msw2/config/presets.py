@@ -43,10 +43,9 @@ PAPER = Config(
     prior="gaussian",  # Section III: "a Gaussian random variable"
     prior_std=1.0,  # Eq. 5: N(0, 1)
     prior_neighbours=1,  # of no meaning for a Gaussian
-    prior_width=256,  # likewise
-    prior_layers=6,  # likewise
+    prior_width=512,  # likewise
     prior_epochs=1,  # likewise
-    prior_learning_rate=1e-3,  # likewise
+    prior_learning_rate=2e-3,  # likewise
     finetune_epochs=0,  # not stated; released: the stages only
     finetune_learning_rate=1e-4,  # of no meaning without finetuning
     optimizer="rmsprop",  # not stated; released: RMSprop
@@ -110,10 +109,11 @@ TUNED = dataclasses.replace(
     standardise=True,
     # A hundredth costs no notes, and holds the latents near N(0, 1).
     mfg_kl=0.01,
-    # The latents that the encoder makes are not N(0, 1): between them is mostly silence. Many Gaussians are near
-    # enough to them, and store no phrase.
-    prior="mixture",
-    prior_neighbours=8,
+    # The latents that the encoder makes are not N(0, 1): between them is mostly silence. A network that writes notes
+    # finds latents of music, phrase after phrase, and stores no phrase.
+    prior="notes",
+    prior_epochs=8,
+    prior_neighbours=8,  # of the mixture that stands in where minutes must do
     # All songs, in all keys: with 3,200 bars of own key a BVAE learns them by heart.
     train_bars=0,
     transpose=6,
@@ -128,6 +128,9 @@ TUNED = dataclasses.replace(
 
 DEMO = dataclasses.replace(
     TUNED,
+    # The notes prior learns for an hour. Many Gaussians are near enough to the latents, and store no phrase.
+    prior="mixture",
+    prior_epochs=1,
     epoch_bars=0,
     bvae_epochs=33,
     refine_epochs=1,
@@ -139,6 +142,8 @@ DEMO = dataclasses.replace(
 
 SMOKE = dataclasses.replace(
     TUNED,
+    prior="mixture",
+    prior_epochs=1,
     bvae_hidden=16,
     bvae_latent=8,
     mfg_hidden=16,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from msw2.config import Config
+from msw2.data.song_bars import SongBars
 from msw2.data.store import Store, StoreError
 from msw2.evaluation import gap_scores, gaps, novelty, paths, song_measures
 from msw2.evaluation.composing import Watched, seconds_of
@@ -13,7 +14,6 @@ from msw2.evaluation.results import Estimate, Key
 from msw2.evaluation.stretches import Stretches, chosen
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import say
-from msw2.training.song_feed import SongBars
 
 GENERATE, CONTINUE = "generate", "continue"
 

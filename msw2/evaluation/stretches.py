@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from msw2.training.song_feed import SongBars
+from msw2.data.song_bars import SongBars
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -81,7 +81,7 @@ class BandVerbs:
             first: as for `continue_`, of at least four bars, which are a phrase. It gives the tempo.
             second: as `first`.
             points: phrases of the path. It begins with the first phrase restored, and ends with the second restored.
-            seed: of the draw.
+            seed: nothing is drawn, so it changes nothing.
         """
         start, tempo = read_object(first, self.config.grid)
         end, _ = read_object(second, self.config.grid)
@@ -89,11 +89,11 @@ class BandVerbs:
         return object_like(first, path.drawn(self._composer, seed=seed), self.config.grid, tempo)
 
     def vary(self, song: "Song", amount: float = 0.3, *, seed: int = 0) -> "Song":
-        """Returns a song that is like another one, as many bars.
+        """Returns a song with some bars of each track written anew, around the others, which stay as they are.
 
         Args:
             song: as for `continue_`.
-            amount: 0 for hardly another, 1 for nothing in common.
+            amount: the share of the bars of each track that is written anew, 0 to 1.
             seed: of the draw.
         """
         cells, tempo = read_object(song, self.config.grid)
@@ -102,7 +102,7 @@ class BandVerbs:
 
     @functools.cached_property
     def _composer(self) -> Composer:
-        """Built when it is needed: the denoiser takes seconds."""
+        """Built when it is needed: the network takes seconds."""
         return Composer(self.model, self.config, self.prior)
 
     def _complete(self, song: "Song", sketched, *asked, seed: int, temperature: float) -> "Song":

@@ -42,13 +42,13 @@ class Sketch:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Variation:
-    """A song that is like another one, to be drawn.
+    """A song of which some bars of each track are to be written anew.
 
     Attributes:
-        song: the other one, bool [step, pitch, track], whole bars.
-        given: bool [bar, track], all False: nothing of it stays.
+        song: bool [step, pitch, track], whole bars.
+        given: bool [bar, track], all False: which bars stay is known when it is drawn, see `kept`.
         wanted: for people.
-        amount: 0 for hardly another, 1 for nothing in common.
+        amount: the share of the bars of each track that is written anew, 0 to 1.
     """
 
     song: np.ndarray
@@ -59,6 +59,10 @@ class Variation:
     def drawn(self, composer: Composer, *, seed: int, told: Callable[[int], None] = to_nobody) -> np.ndarray:
         """Returns the song, bool [step, pitch, track], as many bars; `seed` and `told` are as for `Composer.vary`."""
         return in_steps(composer.vary(in_bars(self.song, composer.grid), self.amount, seed=seed, told=told))
+
+    def kept(self, made: np.ndarray, grid: Grid) -> np.ndarray:
+        """Returns which bars of a drawn song are those of the song, bool [bar, track]."""
+        return (in_bars(made, grid) == in_bars(self.song, grid)).all(axis=(1, 2))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

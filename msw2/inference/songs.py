@@ -1,4 +1,4 @@
-"""Songs of any length: what is not given of them is drawn by the diffusion prior, around what is.
+"""Songs of any length: what is not given of them is written by the notes prior, around what is.
 
 Bars enter by the BVAEs' encoders and leave by the MFG-VAE and the BVAEs' decoders. What is given comes back untouched.
 """
@@ -10,18 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from msw2.config import Config
-from msw2.inference.sampling import PhraseFunctions, in_chunks
+from msw2.inference.sampling import PhraseFunctions
 from msw2.inference.trained import Trained
 from msw2.inference.windows import complete_in_windows, shares, to_nobody, vary_in_windows
-from msw2.models.diffusion import SIGMAS, DiffusionPrior, SongDraws, places
+from msw2.models.notes_prior import NotesDraws, NotesPrior, places
 from msw2.models.prior_file import AnyPrior
-from msw2.models.sandwich import encoding_view
 from msw2.music.tracks import TRACK_NAMES
 
 CHUNK = 4  # phrases that are computed together
-BETWEEN = 2.0  # noise in the middle between two songs: without it, there is half of the notes of both
-NEAREST = 0.5  # noise of the smallest variation; `SIGMAS[0]` leaves nothing
-NO_SONGS = "the prior {!r} of this model has learnt phrases, not songs: train one with the recipe songs"
+LOTS = -1  # number of the draw of what is varied: none of a unit
+NO_SONGS = (
+    "the prior {!r} of this model has learnt phrases, not songs: take the packaged weights tuned, or train a model "
+    "with --prior=notes"
+)
 
 
 class NoComposerError(Exception):
@@ -39,19 +40,18 @@ class SongFunctions:
         prior: has learnt songs; or what it draws with, where that is there already.
     """
 
-    def __init__(self, sandwich: keras.Model, config: Config, prior: DiffusionPrior | SongDraws):
+    def __init__(self, sandwich: keras.Model, config: Config, prior: NotesPrior | NotesDraws):
         self.config = config
         self.phrase_shape = (*config.grid.phrase_shape, len(TRACK_NAMES))
-        self._encode = encoding_view(sandwich)
         self._draws = prior.on(sandwich)
         self._phrases = PhraseFunctions(sandwich, config, self._draws, chunk=CHUNK)
         song = tf.TensorSpec([None, None, *self.phrase_shape[1:]], tf.bool)
-        codes = tf.TensorSpec([None, None, len(TRACK_NAMES), config.bvae_latent])
-        self._codes = tf.function(self._encoded, [song], autograph=False)
-        self._made = tf.function(self._decoded, [codes], autograph=False)
+        latents = tf.TensorSpec([None, None, config.fusion_latent])
+        self._latents = tf.function(self._encoded, [song], autograph=False)
+        self._cells = tf.function(self._decoded, [latents], autograph=False)
 
     def complete(self, pianoroll, given, where, seed, temperature):
-        """Draws the bars and tracks of songs that are not given.
+        """Writes the bars and tracks of songs that are not given.
 
         Args:
             pianoroll: bool [song, bar, step, pitch, track]; what is not given is not looked at.
@@ -66,21 +66,16 @@ class SongFunctions:
 
         def one(*song):
             cells, given, where, seed, temperature = (each[None] for each in song)
-            seen = given[:, :, None, None]
-            codes = self._codes(cells & seen)
-            units = tf.reshape(given, [1, -1, self.config.unit_bars, len(TRACK_NAMES)])
-            units = tf.cast(tf.reduce_all(units, axis=2), tf.float32)
-            drawn = self._draws.complete(codes, units, self._places(cells, where), seed, temperature)
-            return tf.where(seen, cells, self._made(drawn))[0]
+            return self._written(cells, given, where, seed, temperature)[0]
 
         return self._each(one, pianoroll, given, where, seed, temperature)
 
     def vary(self, pianoroll, amount, seed, where=None):
-        """Draws songs that are like given ones.
+        """Writes some of the bars of each track anew, around the others.
 
         Args:
             pianoroll: bool [song, bar, step, pitch, track].
-            amount: float32 [song], 0 for hardly another, 1 for nothing in common.
+            amount: float32 [song], the share of the bars of each track that is written anew: 0 for none, 1 for all.
             seed: int64 [song].
             where: as for `complete`; None: these are whole songs.
 
@@ -90,33 +85,30 @@ class SongFunctions:
 
         def one(*song):
             cells, amount, seed, where = (each[None] for each in song)
-            sigma = NEAREST * (SIGMAS[0] / NEAREST) ** amount
-            drawn = self._draws.vary(self._codes(cells), sigma, self._places(cells, where), seed)
-            return self._made(drawn)[0]
+            units = [tf.shape(cells)[1] // self.config.unit_bars, len(TRACK_NAMES)]
+            lots = tf.random.stateless_uniform(units, tf.stack([seed[0], LOTS]))
+            kept = tf.repeat(lots >= amount[:, None], self.config.unit_bars, axis=0)
+            return self._written(cells, kept[None], where, seed, tf.ones_like(amount))[0]
 
         return self._each(one, pianoroll, amount, seed, _whole(pianoroll) if where is None else where)
 
     def between(self, first, second, share, seed):
-        """Draws what lies between two songs of one length.
+        """Makes what lies between two songs of one length: on the arc between their latents, which keeps their length.
 
         Args:
             first: bool [song, bar, step, pitch, track].
             second: of the same shape.
             share: float32 [song], of the second: 0 restores the first, 1 the second.
-            seed: int64 [song]; with the same seed, near shares give like music.
+            seed: int64 [song]; nothing is drawn, so it changes nothing.
 
         Returns:
             bool, the shape of `first`.
         """
 
         def one(*song):
-            first, second, share, seed = (each[None] for each in song)
-            weight = share[:, None, None, None]
-            codes = (1 - weight) * self._codes(first) + weight * self._codes(second)
-            sigma = tf.maximum(BETWEEN * tf.sqrt(4 * share * (1 - share)), NEAREST)
-            drawn = self._draws.vary(codes, sigma, self._places(first, _whole(first)), seed)
-            end = (share == 0) | (share == 1)
-            return self._made(tf.where(end[:, None, None, None], codes, drawn))[0]
+            first, second, share, _ = (each[None] for each in song)
+            ends = self._latents(first), self._latents(second)
+            return self._cells(_arc(*ends, share[:, None, None]))[0]
 
         return self._each(one, first, second, share, seed)
 
@@ -125,32 +117,48 @@ class SongFunctions:
         cells = tf.TensorSpec([None, *self.phrase_shape[1:]], tf.bool)
         return tf.map_fn(lambda song: one(*song), rows, fn_output_signature=cells)
 
+    def _written(self, cells, given, where, seed, temperature):
+        """Returns what `complete` does."""
+        config = self.config
+        seen, tracks = given[:, :, None, None], len(TRACK_NAMES)
+        songs = tf.shape(cells)[0]
+        by_unit = tf.reshape(cells & seen, [songs, -1, config.unit_steps, config.pitches, tracks])
+        by_unit = tf.transpose(by_unit, [0, 1, 4, 2, 3])
+        by_unit = tf.reshape(by_unit, [songs, -1, tracks, config.unit_steps * config.pitches])
+        whole = tf.reduce_all(tf.reshape(given, [songs, -1, config.unit_bars, tracks]), axis=2)
+        drawn = self._draws.complete(by_unit, whole, self._places(cells, where), seed, temperature)
+        return tf.where(seen, cells, self._cells(self._draws.latents(drawn)))
+
     def _encoded(self, cells):
-        """Maps bool [song, bar, step, pitch, track] to codes [song, unit, track, number]."""
+        """Maps bool [song, bar, step, pitch, track] to latents, float32 [song, unit, latent]."""
         phrases = tf.reshape(cells, [-1, *self.phrase_shape])
-        width = self.config.bvae_latent
+        latents = self._phrases.encode(phrases)
+        return tf.reshape(latents, [tf.shape(cells)[0], -1, self.config.fusion_latent])
 
-        def means(phrases):
-            made = self._encode(phrases)[..., :width]
-            return tf.reshape(made, [-1, self.config.units, len(TRACK_NAMES), width])
-
-        made = in_chunks(means, phrases, size=CHUNK, dtype=tf.float32)
-        units = tf.shape(cells)[1] // self.config.unit_bars
-        return self._draws.codes_of(tf.reshape(made, [tf.shape(cells)[0], units, len(TRACK_NAMES), width]))
-
-    def _decoded(self, codes):
-        """Maps codes to bool [song, bar, step, pitch, track]."""
-        latents = self._draws.latents(codes)
+    def _decoded(self, latents):
+        """Maps latents, float32 [song, unit, latent], to bool [song, bar, step, pitch, track]."""
         phrases = tf.reshape(latents, [-1, self.config.units, self.config.fusion_latent])
         cells = self._phrases.decode(phrases)
-        return tf.reshape(cells, [tf.shape(codes)[0], -1, *self.phrase_shape[1:]])
+        return tf.reshape(cells, [tf.shape(latents)[0], -1, *self.phrase_shape[1:]])
 
     def _places(self, cells, where):
-        """Returns where the units of a window lie in their songs, float32 [song, unit, 2]; see `diffusion.places`."""
+        """Returns where the units of a window lie in their songs, float32 [song, unit, 2]; see `notes_prior.places`."""
         begin, length = where[:, :1], where[:, 1:]
         bars = begin + tf.range(0, tf.shape(cells)[1], self.config.unit_bars)[None]
         after = tf.maximum(length - self.config.unit_bars - bars, 0)
         return places(tf.cast(bars, tf.float32), tf.cast(after, tf.float32))
+
+
+def _arc(first, second, share):
+    """Returns what lies between vectors on the arc from one to the other, float32 [song, unit, latent].
+
+    On the straight line the vectors in the middle would be shorter, and notes would go missing.
+    """
+    sizes = [tf.norm(each, axis=-1, keepdims=True) for each in (first, second)]
+    cosine = tf.reduce_sum(first * second, axis=-1, keepdims=True) / tf.maximum(sizes[0] * sizes[1], 1e-6)
+    angle = tf.acos(tf.clip_by_value(cosine, -1.0 + 1e-6, 1.0 - 1e-6))
+    weights = [tf.sin((1 - share) * angle) / tf.sin(angle), tf.sin(share * angle) / tf.sin(angle)]
+    return weights[0] * first + weights[1] * second
 
 
 def _whole(cells):
@@ -172,7 +180,7 @@ class Composer:
     """
 
     def __init__(self, sandwich: keras.Model, config: Config, prior: AnyPrior):
-        if not isinstance(prior, DiffusionPrior):
+        if not isinstance(prior, NotesPrior):
             raise NoComposerError(NO_SONGS.format(config.prior))
         self.grid, self.config = config.grid, config
         functions = SongFunctions(sandwich, config, prior)
@@ -229,11 +237,11 @@ class Composer:
     def vary(
         self, song: np.ndarray, amount: float, *, seed: int, told: Callable[[int], None] = to_nobody
     ) -> np.ndarray:
-        """Draws a song that is like a given one.
+        """Writes some of the bars of each track of a song anew, around the others.
 
         Args:
             song: bool [bar, step, pitch, track].
-            amount: 0 for hardly another, 1 for nothing in common.
+            amount: the share of the bars of each track that is written anew.
             seed: the same one draws the same.
             told: is told after each window how many bars are drawn.
 
@@ -248,13 +256,13 @@ class Composer:
         return vary_in_windows(draw, song, phrase=self.grid.bars, seed=seed, told=told)
 
     def between(self, first: np.ndarray, second: np.ndarray, points: int, *, seed: int) -> np.ndarray:
-        """Draws a path from one phrase to another.
+        """Makes a path from one phrase to another.
 
         Args:
             first: bool [bar, step, pitch, track].
             second: of the same shape.
             points: of the path; the first and the last are the restorations of the two phrases.
-            seed: the same one draws the same.
+            seed: nothing is drawn, so it changes nothing.
 
         Returns:
             bool [point, bar, step, pitch, track].
@@ -265,7 +273,7 @@ class Composer:
 
 def composes(config: Config) -> bool:
     """Returns whether the prior of a model learns songs, and not phrases alone."""
-    return config.prior == "diffusion"
+    return config.prior == "notes"
 
 
 def check_composes(config: Config) -> None:

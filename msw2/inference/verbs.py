@@ -111,11 +111,11 @@ def path(first: np.ndarray, second: np.ndarray, points: int, grid: Grid) -> Path
 
 
 def variation(song: np.ndarray, amount: float, grid: Grid) -> Variation:
-    """Returns a variation of a song.
+    """Returns a song with some bars of each track to write anew, which the draw chooses.
 
     Args:
         song: bool [step, pitch, track], whole bars.
-        amount: 0 for hardly another, 1 for nothing in common.
+        amount: the share of the bars of each track that is written anew, 0 to 1.
         grid: of the song.
 
     Raises:

@@ -57,7 +57,7 @@ def vary_in_windows(
     seed: int,
     told: Callable[[int], None] = to_nobody,
 ) -> np.ndarray:
-    """Draws a song that is like a given one, window after window.
+    """Writes some of the bars of each track of a song anew, window after window.
 
     Args:
         draw: from a window's cells, the number of its first bar and the bars of the song, and a seed, to cells.

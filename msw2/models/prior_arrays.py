@@ -1,4 +1,4 @@
-"""The arrays of a diffusion prior's file: written as they are or rounded to a byte a number, and read with checks."""
+"""The arrays of a notes prior's file: written as they are or rounded to a byte a number, and read with checks."""
 
 import zipfile
 
@@ -18,17 +18,18 @@ def rounded(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
 
     Args:
         name: of the array.
-        array: float32 [..., row, column]; each matrix has a step of its own.
+        array: float32 [..., row, column]. Each row has a step of its own: one row of large numbers, such as that which
+            closes the gates of `Writer.notes`, leaves the others as exact as they are without it.
 
     Returns:
-        `name`, int8 of -127..127, and `name`_step, float32 [..., 1, 1]; for a small array itself, as it is.
+        `name`, int8 of -127..127, and `name`_step, float32 [..., row, 1]; for a small array itself, as it is.
     """
     if array.size < FEWEST or array.ndim < 2:
         return {name: array}
-    largest = np.abs(array).max(axis=(-2, -1), keepdims=True)
-    deviation = array.std(axis=(-2, -1), keepdims=True)
+    largest = np.abs(array).max(axis=-1, keepdims=True)
+    deviation = array.std(axis=-1, keepdims=True)
     step = np.maximum(largest / LEVELS, deviation / STEPS_A_DEVIATION)
-    step = np.where(step > 0, step, 1.0).astype(np.float32)  # a matrix of zeros
+    step = np.where(step > 0, step, 1.0).astype(np.float32)  # a row of zeros
     return {name: np.round(array / step).astype(np.int8), _STEP.format(name): step}
 
 
@@ -41,8 +42,8 @@ def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     array = npz.array(archive, name, MAX_BYTES)
     if array.dtype == np.int8:
         step = npz.array(archive, _STEP.format(name), MAX_BYTES)
-        if step.ndim and step.shape != (*array.shape[:-2], 1, 1):
-            raise ValueError(f"{_STEP.format(name)} has the shape {list(step.shape)}, not one step a matrix")
+        if step.ndim and step.shape != (*array.shape[:-1], 1):
+            raise ValueError(f"{_STEP.format(name)} has the shape {list(step.shape)}, not one step a row")
         array = array * step
     if array.dtype.kind != "f" or not np.isfinite(array).all():
         raise ValueError(f"{name} is {array.dtype} {list(array.shape)}, not finite numbers")

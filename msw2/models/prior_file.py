@@ -3,11 +3,11 @@
 import os
 from typing import BinaryIO
 
-from msw2.models.diffusion import DiffusionPrior
+from msw2.models.notes_prior import NotesPrior
 from msw2.models.prior import Prior
 from msw2.music import npz
 
-AnyPrior = Prior | DiffusionPrior
+AnyPrior = Prior | NotesPrior
 
 
 def load_prior(path: str | os.PathLike) -> AnyPrior:
@@ -23,5 +23,5 @@ def read_prior(source: BinaryIO) -> AnyPrior:
         ValueError: with the reason, if it is damaged, or its arrays do not make a prior.
     """
     with npz.opened(source) as archive:
-        kind = DiffusionPrior if "variance.npy" in archive.namelist() else Prior
+        kind = NotesPrior if "kernel.npy" in archive.namelist() else Prior
         return kind.of_archive(archive)

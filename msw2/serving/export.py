@@ -14,7 +14,7 @@ from msw2.inference.sampling import PhraseFunctions
 from msw2.inference.songs import SongFunctions
 from msw2.inference.trained import Trained
 from msw2.inference.windows import WINDOW
-from msw2.models.diffusion import DiffusionPrior
+from msw2.models.notes_prior import NotesDraws
 from msw2.music.pianoroll import DEFAULT_TEMPO
 from msw2.music.tracks import TRACKS
 from msw2.serving.contract import MODEL
@@ -72,7 +72,7 @@ def serving_functions(run: Trained) -> tuple[PhraseFunctions, SongFunctions | No
     sandwich, prior = run.load_sandwich()
     draws = prior.on(sandwich)
     phrases = PhraseFunctions(sandwich, run.config, draws, chunk=1)
-    knows_songs = isinstance(prior, DiffusionPrior)
+    knows_songs = isinstance(draws, NotesDraws)
     return phrases, SongFunctions(sandwich, run.config, draws) if knows_songs else None
 
 

@@ -1,4 +1,4 @@
-"""The signatures of songs: what a diffusion prior draws around what is given."""
+"""The signatures of songs: what a notes prior writes around what is given."""
 
 from collections.abc import Callable
 

@@ -13,10 +13,10 @@ from msw2.data.shares import Share
 from msw2.data.store import Store
 from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.diffusion import train_prior
 from msw2.training.feeds import MAX_VALIDATION_UNITS, VALIDATION_BATCH, share_of
 from msw2.training.fit import fit
 from msw2.training.jobs import ALONE, Job
+from msw2.training.notes_prior import train_prior
 from msw2.training.runs import Run, save_weights
 from msw2.training.stage2 import encode_moments, fit_run_prior, phrase_latents
 from msw2.training.stages import set_stage
@@ -61,7 +61,7 @@ def train_all(run: Run, store: Store, job: Job = ALONE) -> bool:
         save_weights(sandwich.get_layer(name), run.finetuned(name))
     run.finetuned_thresholds.unlink(missing_ok=True)  # of a call that was killed, with other weights
     choose_thresholds(run, store, finetuned=True)
-    if config.prior == "diffusion":
+    if config.prior == "notes":
         before, path = run.stage_prior(), run.finetuned_prior
         train_prior(run, store, sandwich, before, stage="finetuned_prior", path=path)
     else:

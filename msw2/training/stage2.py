@@ -14,10 +14,10 @@ from msw2.models.sandwich import FUSION_PARTS, build_sandwich, encoding_view, st
 from msw2.music.tracks import TRACK_NAMES
 from msw2.system.progress import Progress
 from msw2.system.rows import RowFile
-from msw2.training.diffusion import train_prior
 from msw2.training.feeds import ArrayFeed, most_units
 from msw2.training.fit import Resume, fit
 from msw2.training.jobs import ALONE, Job
+from msw2.training.notes_prior import train_prior
 from msw2.training.prior import blended, fit_prior
 from msw2.training.runs import Run
 from msw2.training.stages import set_stage
@@ -67,7 +67,7 @@ def _train(run: Run, store: Store, job: Job) -> None:
         run.load_weights(sandwich, *FUSION_PARTS)
     fitted = config.fusion != "none" and missing
     resume = None
-    if fitted or config.prior != "diffusion":
+    if fitted or config.prior != "notes":
         copies = config.mfg_transpositions if fitted else 1
         moments, own_key = encode_moments(sandwich, config, store, "train", copies=copies)
     if fitted:
@@ -76,7 +76,7 @@ def _train(run: Run, store: Store, job: Job) -> None:
         return
     for name in FUSION_PARTS if missing else ():
         run.save_weights(sandwich.get_layer(name), name)
-    if config.prior == "diffusion":
+    if config.prior == "notes":
         if resume:
             resume.finish()  # the prior takes hours, and has a checkpoint of its own
         train_prior(run, store, sandwich, run.prior_before(), path=run.prior)

@@ -52,10 +52,10 @@ def test_the_card_says_what_music_is_drawn_from(tiny_config, tiny_prior):
     def said(config, prior):
         return pack._prior(types.SimpleNamespace(config=config, prior=prior))
 
-    weights = sum(weight.size for weight in tiny_prior.weights)
+    weights = sum(weight.size for weight in tiny_prior.weights.values())
     assert said(tiny_config, tiny_prior) == (
-        f"Music is drawn by a diffusion model of 2 layers of width 64, {weights:,} weights, which has learnt whole "
-        "songs and stores no phrase."
+        f"Music is written note by note by a network of {weights:,} weights, which has learnt whole songs and stores "
+        "no phrase."
     )
     mixture = Prior(1, 2, np.zeros((1, 12, 2)), np.zeros((1, 4, 2), int), 1.0, 0.0)
     assert said(dataclasses.replace(tiny_config, prior="mixture"), mixture) == (

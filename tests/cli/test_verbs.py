@@ -94,12 +94,15 @@ def test_tracks_are_accompanied(command, song_home, song, shades):
     assert shades[0]["accompanied: drums, bass"] == 6 * [[False, True, True, False, True]]
 
 
-def test_a_song_is_varied(command, song_home, song):
+def test_a_song_is_varied(command, song_home, song, shades):
     path, cells = song
     command(vary, f"--run={song_home.path}", f"--midi={path}", "--amount=0.5", "--noaudio")
     other, about = made(song_home, "varied")
     assert other.shape == cells.shape
     assert about.figures["made"] == "amount 0.5"
+    kept = (other == cells).reshape(6, 48, 84, 5).all(axis=(1, 2))
+    assert 0.2 < kept.mean() < 0.8
+    assert shades[0]["varied: amount 0.5"] == kept.tolist()
     assert {"notes a bar", "F1 of cells, %"} <= about.figures.keys()
 
 
@@ -195,7 +198,7 @@ def test_bars_are_read_as_people_write_them():
 
 def test_a_prior_of_phrases_is_refused(command, own_run, song, monkeypatch):
     monkeypatch.setattr("msw2.training.runs.Run.load_sandwich", None)
-    message = r"^the prior 'mixture' of this model has learnt phrases, not songs: train one with the recipe"
+    message = r"^the prior 'mixture' of this model has learnt phrases, not songs: take the packaged weights"
     with pytest.raises(NoComposerError, match=message):
         command(continue_, f"--run={own_run.path}", f"--midi={song[0]}")
     with pytest.raises(NoComposerError, match=message):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from msw2.data import packing
+from msw2.data.song_bars import SongBars
 from msw2.evaluation import gap_scores, gaps
 from msw2.evaluation.results import ALL, Key
 from msw2.evaluation.stretches import Stretches
 from msw2.music.grid import Grid
 from msw2.music.tracks import TRACK_NAMES
-from msw2.training.song_feed import SongBars
 
 GRID = Grid(steps=16, pitches=26, beat_resolution=4)
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)

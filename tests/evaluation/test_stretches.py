@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from msw2.data import packing
+from msw2.data.song_bars import SongBars
 from msw2.evaluation.stretches import chosen, elsewhere
 from msw2.music.grid import Grid
-from msw2.training.song_feed import SongBars
 
 GRID = Grid(bars=2, steps=16, pitches=22, lowest_pitch=26, beat_resolution=4)
 PHRASES = np.random.default_rng(0).random((20, 2, 16, 22, 5)) < 0.1

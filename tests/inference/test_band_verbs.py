@@ -34,11 +34,6 @@ def read(song):
     return from_multitrack(song, GRID)
 
 
-def differ(*songs):
-    """Whether songs are not all the same."""
-    return any((song != songs[0]).any() for song in songs[1:])
-
-
 def test_a_continued_song_begins_with_the_song(band, cells):
     song = to_multitrack(cells, GRID, 93.0)
     longer = band.continue_(song, 3, seed=5)
@@ -47,7 +42,7 @@ def test_a_continued_song_begins_with_the_song(band, cells):
     assert (len(made), tempo) == (9 * 48, 93.0)
     np.testing.assert_array_equal(made[: len(cells)], cells)
     np.testing.assert_array_equal(read(band.continue_(song, 3, seed=5))[0], made)
-    assert differ(made, *(read(band.continue_(song, 3, seed=seed))[0] for seed in (6, 7, 8)))
+    assert (made != read(band.continue_(song, 3, seed=6))[0]).any()
     np.testing.assert_array_equal(read(song)[0], cells)  # what was given is as it was
 
 
@@ -82,7 +77,9 @@ def test_a_variation_is_as_long_as_the_song(band, cells):
     song = to_multitrack(cells, GRID, 93.0)
     made, tempo = read(band.vary(song, 1.0, seed=2))
     assert (made.shape, tempo) == (cells.shape, 93.0)
-    assert differ(made, *(read(band.vary(song, 1.0, seed=seed))[0] for seed in (3, 4, 5)))
+    assert (made != read(band.vary(song, 1.0, seed=3))[0]).any()
+    made, _ = read(band.vary(song, 0.0, seed=2))
+    np.testing.assert_array_equal(made, cells)
 
 
 def test_a_pretty_midi_comes_back_as_one(band, cells):

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from msw2.inference.sampling import Sampler
-from msw2.inference.songs import Composer, NoComposerError, SongFunctions
-from msw2.models.diffusion import SIGMAS
+from msw2.inference.songs import Composer, NoComposerError, SongFunctions, _arc
 from msw2.models.prior import Prior
 
 TRACKS = 5
@@ -16,11 +15,7 @@ TRACKS = 5
 
 @pytest.fixture(scope="module")
 def composer(tiny_sandwich, tiny_config, tiny_prior):
-    """Of codes far apart around 0, and large weights. `tiny_prior` itself leads every draw to the same cells."""
-    kernel, rng = 5 * tiny_prior.codes.kernel, np.random.default_rng(7)
-    codes = dataclasses.replace(tiny_prior.codes, kernel=kernel, offset=-0.5 * kernel.sum(axis=1))
-    weights = [weight + rng.normal(0, 0.2, weight.shape) for weight in tiny_prior.weights]
-    return Composer(tiny_sandwich, tiny_config, dataclasses.replace(tiny_prior, codes=codes, weights=weights))
+    return Composer(tiny_sandwich, tiny_config, tiny_prior)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +57,7 @@ def test_given_bars_and_tracks_come_back_and_the_others_are_drawn(composer, bars
     assert made.dtype == bool
     assert np.array_equal(chosen(made, given), chosen(song, given))
     drawn = chosen(made, ~given)
-    assert 0.02 < drawn.mean() < 0.98  # no silence, and no noise
+    assert 0.02 < drawn.mean() < 0.98
     assert not np.array_equal(drawn, chosen(song, ~given))
 
 
@@ -155,32 +150,43 @@ def test_a_window_knows_its_place_in_the_song(functions):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_variations_have_noise_by_their_amount(functions, monkeypatch):
-    noise, song = [], song_of(4)[None]
-    vary = functions._draws.vary
-
-    def look(codes, sigmas, place, seeds):
-        noise.append(sigmas.numpy()[0])
-        return vary(codes, sigmas, place, seeds)
-
-    monkeypatch.setattr(functions._draws, "vary", look)
-    tf.config.run_functions_eagerly(True)
-    try:
-        for amount in (0.0, 0.5, 1.0):
-            functions.vary(song, np.float32([amount]), np.int64([1]))
-    finally:
-        tf.config.run_functions_eagerly(False)
-    assert noise == pytest.approx([0.5, (0.5 * SIGMAS[0]) ** 0.5, SIGMAS[0]], rel=1e-4)
+def written(made, song):
+    """bool [bar, track]: which bars of tracks are no longer those of a song."""
+    return (made != song).any(axis=(1, 2))
 
 
-@pytest.mark.parametrize("bars", [1, 3, 64, 65, 100])
-def test_a_variation_is_as_long_as_its_song(composer, bars):
-    song = song_of(bars)
+@pytest.mark.parametrize("bars", [1, 3, 100])
+def test_a_variation_writes_nothing_anew_or_all(composer, bars):
+    song, nothing = song_of(bars), np.zeros((bars, TRACKS), bool)
+    assert np.array_equal(composer.vary(song, 0.0, seed=1), song)
+    made = composer.vary(song, 1.0, seed=1)
+    assert written(made, song).all()
+    if bars < 64:  # in one window, it is a song of its own
+        assert np.array_equal(made, composer.complete(song, nothing, seed=1))
+
+
+def test_a_variation_writes_a_share_of_each_track_and_leaves_the_rest_as_it_is(composer):
+    song = song_of(60)
+    some, more = (composer.vary(song, amount, seed=1) for amount in (0.25, 0.75))
+    assert some.dtype == bool
+    changed = written(some, song)
+    assert 0.2 < changed.mean() < 0.3
+    assert (changed.mean(axis=0) > 0.1).all()
+    assert (changed.mean(axis=0) < 0.4).all()
+    # It is as if these bars had been hidden.
+    assert np.array_equal(some, composer.complete(song, ~changed, seed=1))
+    hidden = np.where(changed[:, None, None], ~song, song)
+    assert np.array_equal(some, composer.vary(hidden, 0.25, seed=1))
+    # More takes in what less does.
+    assert 0.7 < written(more, song).mean() < 0.8
+    assert (written(more, song) | ~changed).all()
+
+
+def test_the_seed_makes_the_variation(composer):
+    song = song_of(40)
     first, again, other = (composer.vary(song, 0.3, seed=seed) for seed in (1, 1, 2))
-    assert first.shape == song.shape
-    assert first.dtype == bool
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+    assert not np.array_equal(written(first, song), written(other, song))
 
 
 def test_a_variation_of_a_long_song_has_its_begin_and_its_end_where_the_song_has(composer, monkeypatch):
@@ -195,18 +201,25 @@ def test_a_variation_of_a_long_song_has_its_begin_and_its_end_where_the_song_has
     assert seen == [(64, [[0, 99]], 4), (36, [[64, 99]], 4 + (64 << 32))]
 
 
-def test_the_ends_of_a_path_are_the_restored_phrases(composer, tiny_sandwich, tiny_config, tiny_prior):
+def test_a_path_leads_from_one_restored_phrase_to_the_other(composer, tiny_sandwich, tiny_config, tiny_prior):
     first, second = song_of(2, 8), song_of(2, 9)
     restored = Sampler(tiny_sandwich, tiny_config, tiny_prior).restore(np.stack([first, second]))
     made = composer.between(first, second, 5, seed=3)
     assert made.shape == (5, 2, 8, 6, TRACKS)
     assert made.dtype == bool
-    # Codes are turned and turned back: a cell in a thousand may lie at the threshold.
-    assert (made[0] != restored[0]).mean() < 0.002
-    assert (made[-1] != restored[1]).mean() < 0.002
+    assert np.array_equal(made[[0, -1]], restored)
     assert len({point.tobytes() for point in made}) >= 3
-    assert np.array_equal(made, composer.between(first, second, 5, seed=3))
-    assert not np.array_equal(made[2], composer.between(first, second, 5, seed=4)[2])
+    ways = [(made != end).mean(axis=(1, 2, 3, 4)) for end in restored]
+    assert (np.diff(ways[0]) >= 0).all()
+    assert (np.diff(ways[1]) <= 0).all()
+    assert np.array_equal(made[::-1], composer.between(second, first, 5, seed=4))  # nothing is drawn
+
+
+def test_a_path_keeps_to_the_arc_between_latents():
+    first, second = tf.constant([[[3.0, 0.0]]]), tf.constant([[[0.0, 1.0]]])
+    points = [_arc(first, second, share).numpy()[0, 0] for share in (0.0, 1 / 3, 1.0)]
+    # A third of the right angle is 30 degrees, and each end keeps its length.
+    np.testing.assert_allclose(points, [[3, 0], [3 * 3**0.5 / 2, 0.5], [0, 1]], atol=1e-6)
 
 
 def test_a_prior_of_phrases_composes_nothing(tiny_sandwich, tiny_config):

@@ -94,6 +94,16 @@ def test_a_variation_has_the_bars_of_the_song():
     np.testing.assert_array_equal(plan.drawn(Ones(), seed=0), ~song)
 
 
+def test_a_variation_tells_which_bars_it_kept():
+    song = song_of(3, (20, 1, 1))
+    made = song.copy()
+    made[9, 2, 3] = True  # the second bar of bass
+    made[20, 1, 1] = False  # the third of piano
+    expected = np.ones((3, 5), bool)
+    expected[1, 3] = expected[2, 1] = False
+    np.testing.assert_array_equal(verbs.variation(song, 0.25, GRID).kept(made, GRID), expected)
+
+
 def test_seeds_count_on_and_the_rest_is_handed_on():
     composer = Ones()
     plans = [verbs.from_nothing(3, GRID), verbs.from_nothing(1, GRID)]

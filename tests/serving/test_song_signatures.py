@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from msw2.config import SMOKE
 from msw2.inference.songs import Composer
-from msw2.models.codes import Codes
-from msw2.models.denoiser import build_denoiser
-from msw2.models.diffusion import DiffusionPrior
+from msw2.models.codes import random_codes
+from msw2.models.notes_prior import NotesPrior
 from msw2.models.sandwich import PARTS, build_sandwich
 from msw2.serving import client, export
 from msw2.serving.client import ServedComposer
@@ -20,6 +19,7 @@ from msw2.serving.contract import phrase_of_png
 from msw2.serving.export import export_run
 from msw2.serving.loader_process import Refusal, ask
 from msw2.serving.song_signatures import song_example_inputs, wrong_song_inputs
+from msw2.training.notes_prior import writer_of
 from msw2.training.runs import Run
 
 CONFIG = dataclasses.replace(
@@ -32,25 +32,13 @@ CONFIG = dataclasses.replace(
     beat_resolution=1,
     bvae_hidden=7,
     bvae_latent=3,
-    prior="diffusion",
-    prior_width=64,
-    prior_layers=2,
+    prior="notes",
+    prior_width=16,
 )
 GRID = CONFIG.grid
 VERBS = ("compose", "continue", "infill", "accompany", "complete", "interpolate", "vary")
 FORMS = ("", "_notes", "_png")
 ASKED = (*VERBS, "continue_notes", "vary_notes", "complete_png", "vary_png", "interpolate_png")
-
-
-def _prior():
-    """A prior of random weights."""
-    rng = np.random.default_rng(0)
-    means = rng.standard_normal((200, 5, 3)).astype(np.float32)
-    codes = Codes.fit(means, (rng.random((200, 24)) < 0.3 for _ in range(5)))
-    network = build_denoiser(tracks=5, code=3, cells=24, width=64, layers=2)
-    weights = [rng.normal(0, 0.3, weight.shape).astype(np.float32) for weight in network.get_weights()]
-    network.set_weights(weights)
-    return DiffusionPrior.of(CONFIG, codes, network)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +47,8 @@ def run(tmp_path_factory):
     sandwich = build_sandwich(CONFIG)
     for name in PARTS:
         run.save_weights(sandwich.get_layer(name), name)
-    _prior().save(run.prior)
+    codes = random_codes(tracks=5, code=3, cells=24)
+    NotesPrior.of(CONFIG, codes, writer_of(CONFIG)).save(run.prior)
     return run
 
 
@@ -160,16 +149,12 @@ def test_signatures_are_the_contract(model):
 
 
 def test_every_number_is_stored_once(model, run):
-    """The network of the prior, its space, and the drafts that follow from it are variables.
-
-    What the space's sums leave out is for trainings alone.
-    """
+    """The network of the prior and its codes are variables."""
     sandwich, prior = run.load_sandwich()
     names = tf.train.list_variables(str(model / "variables" / "variables"))
     stored = sum(int(np.prod(shape)) for name, shape in names if not name.startswith("_CHECKPOINTABLE"))
-    space = sum(array.size for name, array in vars(prior.codes).items() if name != "residual")
-    drafts = 5 * 3 * 24 + 5 * 24
-    assert stored == sandwich.count_params() + sum(array.size for array in prior.weights) + space + drafts
+    drawn = [*prior.weights.values(), prior.codes.kernel, prior.codes.offset]
+    assert stored == sandwich.count_params() + sum(array.size for array in drawn)
 
 
 def test_what_is_given_comes_back(answers, given):

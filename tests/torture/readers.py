@@ -114,6 +114,17 @@ def _song(item: Item, read: Callable) -> str:
     return item.problem or outcome_of(item, read, GRID, Rules()).reason or "phrases"
 
 
+def _most_memory() -> int:
+    """Returns the most bytes that this process has held. `getrusage` would count what its parent held before."""
+    status = pathlib.Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = next(
+        line for line in status.read_text("ascii", "ignore").splitlines() if line.startswith("VmHWM:")
+    )
+    return int(peak.split()[1]) * 1024
+
+
 def main() -> None:
     """Reads the files of a folder, a line of JSON each: this process may crash on one."""
     kind, folder = sys.argv[1], pathlib.Path(sys.argv[2])
@@ -128,7 +139,7 @@ def main() -> None:
             outcome = task()
         except Exception as error:  # what the campaign is to find
             outcome = f"Traceback: {type(error).__name__}: {error}"
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = _most_memory()
         line = {"name": name, "outcome": outcome, "seconds": time.process_time() - begun, "memory": memory}
         print(json.dumps(line), flush=True)
 

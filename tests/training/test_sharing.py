@@ -80,7 +80,7 @@ OTHER = {
     "fusion": "project", "mfg_hidden": 9, "mfg_latent": 9, "mfg_output": "linear", "mfg_target": "moments",
     "standardise": False, "mfg_kl": 0.5, "mfg_learning_rate": 0.5, "mfg_epochs": 9, "mfg_transpositions": 1,
     "prior": "gaussian", "prior_std": 0.5, "prior_neighbours": 5,
-    "prior_width": 128, "prior_layers": 2, "prior_epochs": 9, "prior_learning_rate": 0.5,
+    "prior_width": 128, "prior_epochs": 9, "prior_learning_rate": 0.5,
     "finetune_epochs": 9, "finetune_learning_rate": 0.5,
     "optimizer": "rmsprop", "learning_rate": 0.5, "schedule": "constant", "clip_norm": 9.0, "batch_size": 6,
     "train_bars": 9, "epoch_bars": 9, "transpose": 1, "mixed_bars": 0.25, "silent_bars": 0.25,
