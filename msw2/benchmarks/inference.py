@@ -70,7 +70,7 @@ def serve(job: dict):
 
 
 def random_prior(config: Config) -> AnyPrior:
-    """Returns a prior of random numbers: what it costs does not depend on them."""
+    """Returns a prior of random numbers. A notes prior costs as much as it writes notes, others always the same."""
     if config.prior == "notes":
         cells = config.unit_steps * config.pitches
         codes = random_codes(tracks=len(TRACKS), code=config.bvae_latent, cells=cells)
