@@ -1,5 +1,6 @@
 """Measures generation and serving with an untrained model, as tasks of a worker; see `training` for jobs."""
 
+import dataclasses
 import pathlib
 import tempfile
 import time
@@ -80,8 +81,8 @@ def random_prior(config: Config) -> AnyPrior:
 
 
 def _run(folder: str, config: Config, sandwich: keras.Model, prior: AnyPrior) -> Run:
-    """Returns a finished run of untrained weights."""
-    run = Run.create(pathlib.Path(folder) / "run", config)
+    """Returns a finished run of untrained weights, which have no thresholds of their own."""
+    run = Run.create(pathlib.Path(folder) / "run", dataclasses.replace(config, refine_threshold="half"))
     prior.save(run.prior)
     for name in PARTS:
         run.save_weights(sandwich.get_layer(name), name)

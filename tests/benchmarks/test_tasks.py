@@ -146,6 +146,7 @@ def test_a_call_of_every_signature_takes_its_milliseconds(monkeypatch, tmp_path)
         )
         assert run.has("mfg_encoder", "mfg_decoder")
         assert run.prior.exists()
+        run.load_sandwich()  # nothing is missing
         module, signatures = tf.Module(), {}
         roll, latent = [None, 4, 4, 5, 5], [None, 4, 4]
         for name, shape, dtype in (
