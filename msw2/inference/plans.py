@@ -42,7 +42,7 @@ class Sketch:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Variation:
-    """A song of which some bars of each track are to be written anew.
+    """A song. Some bars of each track will be written anew.
 
     Attributes:
         song: bool [step, pitch, track], whole bars.

@@ -98,8 +98,8 @@ class _Told(NamedTuple):
     """What is known when a track of a bar is about to be written.
 
     Attributes:
-        own: what the track plays in all bars, so far as it is written or given, float32 [song, bar, cell].
-        here: what all tracks play in the bar, likewise, float32 [song, track, cell].
+        own: cells of the track in all bars, float32 [song, bar, cell]; silent where nothing is written or given.
+        here: cells of all tracks in the bar, likewise, float32 [song, track, cell].
         given: float32 [song, track], 1 where the bar's track is given, else 0.
         index: of the bar.
         track: int32 [song].
@@ -208,7 +208,7 @@ class _Unit:
         )
         loop = tf.constant(0), begin
         _, end = tf.while_loop(lambda _, so_far: ~tf.reduce_all(so_far.done), note, loop)
-        # What is read stays as it is, be it of more notes than are told.
+        # What is read stays whole, even if it has more notes than are told.
         roll = tf.reshape(end.roll, [songs, writer.steps * writer.pitches])
         return tf.where(self._read[:, None], self._source, roll), end.notes
 
@@ -286,7 +286,7 @@ class _Notes(NamedTuple):
         most = tf.cast(tf.reduce_max(tf.reduce_sum(begins, axis=2)), tf.int32)
         early = tf.where(begins > 0, size - tf.range(size), 0)
         cell = size - tf.math.top_k(early, most + 1).values
-        # A note is as long as it is from its start to the next silence at its pitch.
+        # A note goes from its start to the next silence at its pitch.
         rolls = tf.reshape(cells, [tf.shape(cells)[0], -1, steps, pitches])
         line = tf.gather(tf.transpose(rolls, [0, 1, 3, 2]), cell % pitches, axis=2, batch_dims=2)
         start, step = cell // pitches, tf.range(steps)
@@ -304,7 +304,7 @@ class _Notes(NamedTuple):
 
 
 def _overlapping(common, own, roll, index, mine):
-    """Returns `overlaps` of cells, of which a track of a bar has just been written.
+    """Returns `overlaps` after a track of a bar has been written.
 
     Args:
         common: `overlaps` before.
